@@ -1,0 +1,1 @@
+"""Reservoir graph networks on resistive-memory chips."""

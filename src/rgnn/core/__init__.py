@@ -1,0 +1,1 @@
+"""Words everyone shares: structures, units, named random keys, errors."""

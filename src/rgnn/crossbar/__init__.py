@@ -1,0 +1,1 @@
+"""Many cells and their periphery = one noisy matrix."""

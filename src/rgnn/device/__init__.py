@@ -1,0 +1,1 @@
+"""One memory cell: program, read, drift; measured and sampled chips."""

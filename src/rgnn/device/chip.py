@@ -1,0 +1,151 @@
+"""A resistive-memory chip: macros of programmed cells and the law of their read noise.
+
+`program` happens once, when the chip is sampled or measured: it fixes the conductances and with
+them the frozen weights of every model built on the chip. `read` happens at every use and is
+described by `noise`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.core.errors import InputError
+from rgnn.device import presets
+from rgnn.device.noise import ReadNoise
+
+Wiring = Literal["pairs", "shared"]
+"""How cells make signed weights: disjoint `pairs` (g₂ₖ − g₂ₖ₊₁), or differences of neighbours
+that `shared` a cell (gₖ₊₁ − gₖ), so that n + 1 cells give n weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chip:
+    """Programmed conductances [µS] of one or more macros, wired into signed weights.
+
+    `conductance[m, r, c]` is the cell of macro `m` on word line `r` and bit line `c`.
+    """
+
+    conductance: Float[np.ndarray, "n_macro n_row n_column"]
+    noise: ReadNoise = field(default_factory=ReadNoise)
+    wiring: Wiring = "pairs"
+    name: str = "unnamed"
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def n_cells(self) -> int:
+        """Return how many cells the chip has in all."""
+        return self.conductance.size
+
+    def with_noise(self, relative: float, additive: float = 0.0) -> "Chip":
+        """Return the same cells with another read noise."""
+        return replace(self, noise=ReadNoise(relative, additive))
+
+    @staticmethod
+    def sample(
+        preset: str = presets.DEFAULT,
+        *,
+        seed: int = 0,
+        macros: int = 1,
+        read_noise: float | None = None,
+        wiring: Wiring = "pairs",
+    ) -> "Chip":
+        """Return a chip drawn from a fitted distribution; `presets.names()` lists them.
+
+        The first macros of a chip do not depend on how many are asked for.
+        """
+        law = presets.get(preset)
+        if macros < 1:
+            raise InputError(f"macros must be at least 1, got {macros}")
+        streams = [np.random.default_rng([seed, m]) for m in range(macros)]
+        cells = np.stack([law.program(rng) for rng in streams])
+        noise = law.noise if read_noise is None else ReadNoise(read_noise)
+        return Chip(cells, noise, wiring, f"{preset} (seed {seed})")
+
+    def save(self, path: str | Path) -> None:
+        """Write the chip to `path` (.npz, plain arrays only)."""
+        with Path(path).open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                conductance_uS=self.conductance.astype(np.float32),
+                noise=np.array([self.noise.relative, self.noise.additive]),
+                wiring=np.array(self.wiring),
+                name=np.array(self.name),
+            )
+
+    @staticmethod
+    def load(path: str | Path) -> "Chip":
+        """Read a chip written by `save`, or any .npz with one 2-D or 3-D map in µS."""
+        return _read(Path(path), lambda archive: _from_archive(archive, Path(path)))
+
+
+def _check(chip: Chip) -> None:
+    """Refuse maps that no crossbar can be."""
+    cells = chip.conductance
+    if cells.ndim != 3 or cells.size == 0:
+        raise InputError(
+            f"chip '{chip.name}': the conductance map has shape {cells.shape}; expected "
+            "(rows, columns) or (macros, rows, columns), not empty"
+        )
+    bad = ~np.isfinite(cells)
+    if bad.any():
+        macro, row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"chip '{chip.name}': {bad.sum()} conductances are NaN or infinite, the first in macro "
+            f"{macro}, row {row}, column {column}; replace them by 0 (an open cell)"
+        )
+    if cells.min() < 0:
+        raise InputError(
+            f"chip '{chip.name}': {np.sum(cells < 0)} conductances are negative (down to "
+            f"{cells.min():.4g}); expected cell conductances in µS, not signed weights"
+        )
+    if cells.max() == 0:
+        raise InputError(f"chip '{chip.name}': every conductance is 0; nothing can be computed")
+    if chip.wiring not in get_args(Wiring):
+        raise InputError(
+            f"chip '{chip.name}': unknown wiring '{chip.wiring}'; use one of {get_args(Wiring)}"
+        )
+    if chip.noise.relative < 0 or chip.noise.additive < 0:
+        raise InputError(f"chip '{chip.name}': read noise must not be negative")
+
+
+def _read(path: Path, convert: Callable[[np.lib.npyio.NpzFile], Chip]) -> Chip:
+    if not path.exists():
+        raise InputError(f"no such chip file: {path}")
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except Exception as error:
+        raise InputError(f"{path}: not a readable .npz chip file ({error})") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        return Chip(_as_macros(np.asarray(archive, dtype=float)), name=path.stem)
+    with archive:
+        return convert(archive)
+
+
+def _from_archive(archive: np.lib.npyio.NpzFile, path: Path) -> Chip:
+    try:
+        arrays = {name: archive[name] for name in archive.files}
+    except ValueError as error:
+        raise InputError(f"{path}: holds Python objects, which are never loaded") from error
+    if "conductance_uS" in arrays:
+        return Chip(
+            _as_macros(arrays["conductance_uS"].astype(float)),
+            ReadNoise(*map(float, arrays.get("noise", np.zeros(2)))),
+            str(arrays.get("wiring", "pairs")),  # pyright: ignore[reportArgumentType]
+            str(arrays.get("name", path.stem)),
+        )
+    maps = {k: v for k, v in arrays.items() if v.ndim >= 2 and np.issubdtype(v.dtype, np.number)}
+    if len(maps) != 1:
+        raise InputError(
+            f"{path}: expected one map named 'conductance_uS', found {sorted(arrays) or 'nothing'}"
+        )
+    return Chip(_as_macros(next(iter(maps.values())).astype(float)), name=path.stem)
+
+
+def _as_macros(cells: Float[np.ndarray, "..."]) -> Float[np.ndarray, "n_macro n_row n_column"]:
+    return cells[None] if cells.ndim == 2 else cells

@@ -1,0 +1,1 @@
+"""Atoms as padded dense neighbour graphs; radial functions and spherical harmonics."""

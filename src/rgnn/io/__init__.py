@@ -1,0 +1,1 @@
+"""Foreign files and objects to and from our records."""

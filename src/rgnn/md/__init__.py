@@ -1,0 +1,1 @@
+"""Forces in motion: calculator, dynamics, observables."""

@@ -1,0 +1,1 @@
+"""Everything that is trained: streamed Gram matrices, Bayesian ridge, uncertainty."""

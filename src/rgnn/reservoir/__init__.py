@@ -1,0 +1,1 @@
+"""Frozen random message passing on any matrix-vector product."""

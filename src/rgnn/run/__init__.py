@@ -1,0 +1,1 @@
+"""One experiment: configuration, run directory, record, resume, report."""

@@ -1,0 +1,1 @@
+"""Reservoir + readout + the physics of one property."""
