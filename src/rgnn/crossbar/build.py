@@ -108,7 +108,7 @@ class _Shelves:
     def __init__(self, chip: Chip):
         self.chip = chip
         self.open: dict[int, tuple[int, int, int]] = {}  # height → macro, first row, next column
-        self.macro, self.row = 0, 0
+        self.used: list[int] = []  # word lines taken in every macro opened so far
 
     def take(self, n_out: int, n_in: int) -> Float[np.ndarray, "n_line n_row"]:
         shared = self.chip.wiring == "shared"
@@ -132,10 +132,14 @@ class _Shelves:
         return np.concatenate(pieces, axis=1)
 
     def _shelf(self, height: int) -> tuple[int, int, int]:
-        if self.row + height > self.chip.conductance.shape[1]:
-            self.macro, self.row = self.macro + 1, 0
-        first, self.row = self.row, self.row + height
-        return self.macro, first, 0
+        """Open a shelf in the first macro with room for it."""
+        rows = self.chip.conductance.shape[1]
+        fits = (m for m, used in enumerate(self.used) if used + height <= rows)
+        macro = next(fits, len(self.used))
+        if macro == len(self.used):
+            self.used.append(0)
+        first, self.used[macro] = self.used[macro], self.used[macro] + height
+        return macro, first, 0
 
     def _cells(
         self, macro: int, row: int, column: int, height: int, width: int
@@ -146,8 +150,8 @@ class _Shelves:
 
     def check(self) -> None:
         n_macro, rows, columns = self.chip.conductance.shape
-        if self.macro >= n_macro:
+        if len(self.used) > n_macro:
             raise InputError(
-                f"the model needs {self.macro + 1} macros of {rows}×{columns} cells, chip "
+                f"the model needs {len(self.used)} macros of {rows}×{columns} cells, chip "
                 f"'{self.chip.name}' has {n_macro}: use a chip with more macros or a smaller model"
             )
