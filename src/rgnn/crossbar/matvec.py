@@ -8,8 +8,10 @@ A rung offers three products with its matrix W (n_out × n_in):
 * `mv(x)`: the read of an activation, on a calibrated range that is fixed per layer;
 * `mv.tangent(dx)`: a further forward read of a derivative vector. W x is linear, so derivatives
   pass through the same array; each vector is scaled to the full range and back digitally;
-* `mv.tangent_dot(dx, c)`: c · tangent(dx) for many dx. The digital side would form exactly this
-  sum from the reads; the simulator samples it in one step, with the law of the sum.
+* `mv.tangent_law(dx)`: the law of that read. Output k is Gaussian with mean `drive · weight[k]` and
+  variance `power · read_variance[k]`, independent of the other outputs. Whoever only needs linear
+  combinations of tangent reads (a force is one) draws them with their own exact law instead of
+  every read: `tangent_dot`.
 
 Noise of independent Gaussian cells is sampled where it leaves the array: the current of a line
 is a sum of Gaussians, hence Gaussian itself with variance Σ_r v_r² σ(G_r)². That is exact in law
@@ -17,6 +19,7 @@ and costs one more product instead of a copy of the matrix per read.
 """
 
 import abc
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -46,14 +49,41 @@ class AbstractMatVec(eqx.Module):
         """Return the read of derivative vectors `dx`, each on its own scale."""
 
     @abc.abstractmethod
-    def tangent_dot(
-        self,
-        dx: Float[Array, "*batch k n_in"],
-        cotangent: Float[Array, "*batch n_out"],
-        *,
-        key: PRNGKeyArray | None = None,
-    ) -> Float[Array, "*batch k"]:
-        """Return Σ_o cotangent_o · tangent(dx)_o, drawn with its exact law."""
+    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> "TangentLaw":
+        """Return the law of `tangent(dx)`."""
+
+    @property
+    @abc.abstractmethod
+    def read_variance(self) -> Float[Array, "n_out n_power"]:
+        """Return the variance of every output per unit of each entry of `TangentLaw.power`."""
+
+
+class TangentLaw(NamedTuple):
+    """Output k of a tangent read has mean `drive · weight[k]`, variance `power · read_variance[k]`.
+
+    The mean and the read noise are exact. The rounding of the output converter is taken as an
+    independent uniform error of one step, variance step²/12 for each output, which is what it is
+    as long as the noise of a read spans a step.
+    """
+
+    drive: Float[Array, "*batch n_in"]
+    power: Float[Array, "*batch n_power"]
+
+
+def tangent_dot(
+    mv: AbstractMatVec,
+    dx: Float[Array, "*batch k n_in"],
+    cotangent: Float[Array, "*batch n_out"],
+    *,
+    key: PRNGKeyArray | None = None,
+) -> Float[Array, "*batch k"]:
+    """Return Σ_o cotangent_o · tangent(dx)_o for every dx, drawn with its law in one step."""
+    law = mv.tangent_law(dx)
+    mean = _dot(law.drive, cotangent @ mv.weight)
+    if not mv.noisy:
+        return mean
+    variance = _dot(law.power, jnp.square(cotangent) @ mv.read_variance)
+    return mean + jnp.sqrt(variance) * jax.random.normal(needed(key), mean.shape, mean.dtype)
 
 
 class Exact(AbstractMatVec):
@@ -72,14 +102,12 @@ class Exact(AbstractMatVec):
     ) -> Float[Array, "*batch n_out"]:
         return dx @ self.weight.T
 
-    def tangent_dot(
-        self,
-        dx: Float[Array, "*batch k n_in"],
-        cotangent: Float[Array, "*batch n_out"],
-        *,
-        key: PRNGKeyArray | None = None,
-    ) -> Float[Array, "*batch k"]:
-        return _dot(dx, cotangent @ self.weight)
+    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
+        return TangentLaw(dx, _no_power(dx))
+
+    @property
+    def read_variance(self) -> Float[Array, "n_out n_power"]:
+        return jnp.zeros((self.weight.shape[0], 0), self.weight.dtype)
 
 
 class Quantised(AbstractMatVec):
@@ -100,14 +128,12 @@ class Quantised(AbstractMatVec):
     ) -> Float[Array, "*batch n_out"]:
         return self._rounded(dx, _own_scale(dx)) @ self.weight.T
 
-    def tangent_dot(
-        self,
-        dx: Float[Array, "*batch k n_in"],
-        cotangent: Float[Array, "*batch n_out"],
-        *,
-        key: PRNGKeyArray | None = None,
-    ) -> Float[Array, "*batch k"]:
-        return _dot(self._rounded(dx, _own_scale(dx)), cotangent @ self.weight)
+    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
+        return TangentLaw(self._rounded(dx, _own_scale(dx)), _no_power(dx))
+
+    @property
+    def read_variance(self) -> Float[Array, "n_out n_power"]:
+        return jnp.zeros((self.weight.shape[0], 0), self.weight.dtype)
 
     def _rounded(self, x: Array, scale: Array) -> Array:
         return converter.encode(x / scale, bits=self.bits) * (
@@ -151,31 +177,24 @@ class Crossbar(AbstractMatVec):
         scale = _own_scale(dx)
         return self._read(dx / scale, key) * scale
 
-    def tangent_dot(
-        self,
-        dx: Float[Array, "*batch k n_in"],
-        cotangent: Float[Array, "*batch n_out"],
-        *,
-        key: PRNGKeyArray | None = None,
-    ) -> Float[Array, "*batch k"]:
-        """Return Σ_o c_o · tangent(dx)_o in one draw.
-
-        Exact in law for the read noise. The rounding of the output converter enters as
-        independent uniform errors of one step, variance step²/12 for each output, which is what
-        it is as long as the noise of a read spans a step.
-        """
+    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
         scale = _own_scale(dx)
         code = converter.encode(dx / scale, bits=self.bits)
         power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
-        lines = jnp.square(self._spread(cotangent))
-        variance = self.gain**2 * _dot(power, lines @ jnp.square(self.cell_std))
-        top = converter.full_scale(self.bits)
-        if self.adc_bits is not None:
-            step = self.adc_limit * top / converter.full_scale(self.adc_bits)
-            variance = variance + step**2 / 12 * jnp.square(cotangent).sum(-1, keepdims=True)
-        mean = _dot(code, cotangent @ self.weight)
-        noise = jax.random.normal(_needed(key), mean.shape, mean.dtype)
-        return (mean + jnp.sqrt(variance) * noise) * (scale[..., 0] / top)
+        unit = scale / converter.full_scale(self.bits)
+        return TangentLaw(code * unit, jnp.concatenate([power * unit**2, scale**2], -1))
+
+    @property
+    def read_variance(self) -> Float[Array, "n_out n_power"]:
+        """Variance per word line [gain² µS²], then that of the output converter."""
+        cells = jnp.square(self.gain * self.cell_std)
+        if not self._neighbours:
+            cells = cells[::2] + cells[1::2]
+        step = (
+            0.0 if self.adc_bits is None else self.adc_limit / converter.full_scale(self.adc_bits)
+        )
+        rounding = jnp.full((cells.shape[0], 1), step**2 / 12, cells.dtype)
+        return jnp.concatenate([cells, rounding], -1)
 
     @property
     def _neighbours(self) -> bool:
@@ -187,17 +206,13 @@ class Crossbar(AbstractMatVec):
         code = converter.encode(u, bits=self.bits)
         power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
         lines = converter.to_lines(code, neighbours=self._neighbours)
-        noise = jax.random.normal(_needed(key), (*u.shape[:-1], self.cells.shape[0]), u.dtype)
+        noise = jax.random.normal(needed(key), (*u.shape[:-1], self.cells.shape[0]), u.dtype)
         current = lines @ self.cells.T + noise * jnp.sqrt(power @ jnp.square(self.cell_std).T)
         y = self.gain * self._sense(current) / top
         return converter.digitise(y, limit=self.adc_limit, bits=self.adc_bits)
 
     def _sense(self, current: Array) -> Array:
         return current if self._neighbours else current[..., ::2] - current[..., 1::2]
-
-    def _spread(self, cotangent: Array) -> Array:
-        """Return the coefficient of every line in c · output (up to its sign)."""
-        return cotangent if self._neighbours else jnp.repeat(cotangent, 2, -1)
 
 
 def signed(cells: Float[Array, "n_line n_row"], *, wiring: str) -> Float[Array, "n_out n_in"]:
@@ -212,11 +227,16 @@ def _own_scale(dx: Array) -> Array:
     return jnp.where(scale > 0, scale, 1)
 
 
+def _no_power(dx: Array) -> Array:
+    return jnp.zeros((*dx.shape[:-1], 0), dx.dtype)
+
+
 def _dot(rows: Array, vector: Array) -> Array:
     return jnp.einsum("...kn,...n->...k", rows, vector)
 
 
-def _needed(key: PRNGKeyArray | None) -> PRNGKeyArray:
+def needed(key: PRNGKeyArray | None) -> PRNGKeyArray:
+    """Return `key`, or say that a noisy read needs one."""
     if key is None:
         raise ValueError(
             "reads of a crossbar are noisy: pass `key=jax.random.key(seed)`, or use "
