@@ -57,6 +57,13 @@ class AbstractMatVec(eqx.Module):
     def read_variance(self) -> Float[Array, "n_out n_power"]:
         """Return the variance of every output per unit of each entry of `TangentLaw.power`."""
 
+    @abc.abstractmethod
+    def driven(self, start: int, stop: int) -> "AbstractMatVec":
+        """Return the part of the array that the inputs `start` … `stop` − 1 drive.
+
+        `mv.driven(a, b)(x)` is `mv` with zeros on all other inputs, at a fraction of the work.
+        """
+
 
 class TangentLaw(NamedTuple):
     """Output k of a tangent read has mean `drive · weight[k]`, variance `power · read_variance[k]`.
@@ -109,6 +116,9 @@ class Exact(AbstractMatVec):
     def read_variance(self) -> Float[Array, "n_out n_power"]:
         return jnp.zeros((self.weight.shape[0], 0), self.weight.dtype)
 
+    def driven(self, start: int, stop: int) -> "Exact":
+        return Exact(self.weight[:, start:stop])
+
 
 class Quantised(AbstractMatVec):
     """`Exact` behind `bits`-bit inputs: the rounding of a crossbar without its noise."""
@@ -134,6 +144,9 @@ class Quantised(AbstractMatVec):
     @property
     def read_variance(self) -> Float[Array, "n_out n_power"]:
         return jnp.zeros((self.weight.shape[0], 0), self.weight.dtype)
+
+    def driven(self, start: int, stop: int) -> "Quantised":
+        return Quantised(self.weight[:, start:stop], self.limit, self.bits)
 
     def _rounded(self, x: Array, scale: Array) -> Array:
         return converter.encode(x / scale, bits=self.bits) * (
@@ -196,6 +209,11 @@ class Crossbar(AbstractMatVec):
         rounding = jnp.full((cells.shape[0], 1), step**2 / 12, cells.dtype)
         return jnp.concatenate([cells, rounding], -1)
 
+    def driven(self, start: int, stop: int) -> "Crossbar":
+        rows = slice(start, stop + 1) if self._neighbours else slice(start, stop)
+        part = (self.cells[:, rows], self.cell_std[:, rows])
+        return eqx.tree_at(lambda mv: (mv.cells, mv.cell_std), self, part)
+
     @property
     def _neighbours(self) -> bool:
         return self.wiring == "shared"
@@ -204,15 +222,20 @@ class Crossbar(AbstractMatVec):
         """Return the product with `u` ∈ [−1, 1] as the digital side receives it."""
         top = converter.full_scale(self.bits)
         code = converter.encode(u, bits=self.bits)
-        power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
-        lines = converter.to_lines(code, neighbours=self._neighbours)
-        noise = jax.random.normal(needed(key), (*u.shape[:-1], self.cells.shape[0]), u.dtype)
-        current = lines @ self.cells.T + noise * jnp.sqrt(power @ jnp.square(self.cell_std).T)
-        y = self.gain * self._sense(current) / top
-        return converter.digitise(y, limit=self.adc_limit, bits=self.adc_bits)
+        current = exact_sum(code, signed(self.cells, wiring=self.wiring), peak=top)
+        if self._cells_fluctuate:
+            power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
+            spread = jnp.sqrt(exact_sum(power, self._cell_variance, peak=4.0 * (top + 1) ** 2))
+            current = current + spread * jax.random.normal(needed(key), current.shape, u.dtype)
+        return converter.digitise(
+            self.gain * current / top, limit=self.adc_limit, bits=self.adc_bits
+        )
 
-    def _sense(self, current: Array) -> Array:
-        return current if self._neighbours else current[..., ::2] - current[..., 1::2]
+    @property
+    def _cell_variance(self) -> Float[Array, "n_out n_row"]:
+        """Variance [µS²] that one volt on a word line puts on every output."""
+        variance = jnp.square(self.cell_std)
+        return variance if self._neighbours else variance[::2] + variance[1::2]
 
 
 def signed(cells: Float[Array, "n_line n_row"], *, wiring: str) -> Float[Array, "n_out n_in"]:
