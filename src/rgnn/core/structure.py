@@ -1,5 +1,6 @@
 """Atoms in a (possibly periodic) cell, and the labels a quantum-mechanical code gave them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,11 +36,16 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One labelled structure and where it came from, e.g. `train.extxyz, frame 17`."""
+    """One labelled structure and where it came from, e.g. `train.extxyz, frame 17`.
+
+    `info` keeps what the file said about the frame in single words and numbers (temperature,
+    melt, configuration type), which is what splits are made by.
+    """
 
     structure: Structure
     labels: Labels
     source: str = ""
+    info: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.structure)

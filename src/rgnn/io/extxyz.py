@@ -1,0 +1,115 @@
+"""Extended XYZ, frame by frame: ASE parses each one, we find the frame that was cut short.
+
+Format: number of atoms, a comment line `key=value …` with `Properties=name:type:columns:…`, then
+one line per atom. ASE reads a cut file with an obscure error or none at all.
+"""
+
+import re
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import TextIO
+
+from ase import Atoms
+from ase.io.extxyz import read_xyz
+from ase.io.formats import open_with_compression
+
+from rgnn.core.errors import InputError
+
+PROPERTIES = re.compile(r'\bProperties="?([^\s"]+)')
+
+
+def iter_xyz(path: Path) -> Iterator[Atoms]:
+    """Yield the images of an (extended) XYZ file, one in memory at a time.
+
+    Raises
+    ------
+    InputError
+        naming the frame that is cut short, has a broken header or a row of the wrong length.
+    """
+    with open_with_compression(str(path), "rt") as file:
+        for number, lines in enumerate(_frames_of_lines(file, path)):
+            yield _parse(lines, f"{path}, frame {number}")
+
+
+def _frames_of_lines(file: TextIO, path: Path) -> Iterator[list[str]]:
+    """Yield the lines of each frame: header, comment, atoms, and cell vectors in VEC lines."""
+    number = 0
+    header = _line(file, path)
+    while header.strip():
+        source = f"{path}, frame {number}"
+        n_atom = _atom_count(header, source)
+        lines = [header] + [_line(file, path) for _ in range(n_atom + 1)]
+        missing = sum(not line for line in lines[1:])
+        if missing:
+            raise InputError(
+                f"{source}: the file ends {missing} lines before the frame's {n_atom} atoms are "
+                f"complete; remove the frame, or read `{path}@:{number}`"
+            )
+        header = _line(file, path)
+        while header.lstrip().startswith("VEC"):
+            lines.append(header)
+            header = _line(file, path)
+        yield lines
+        number += 1
+
+
+def _line(file: TextIO, path: Path) -> str:
+    try:
+        return file.readline()
+    except (UnicodeDecodeError, OSError, EOFError) as error:
+        raise InputError(
+            f"{path}: not readable as text ({error}); is it an extended XYZ file?"
+        ) from error
+
+
+def _atom_count(header: str, source: str) -> int:
+    try:
+        n_atom = int(header)
+    except ValueError:
+        n_atom = -1
+    if n_atom < 0:
+        raise InputError(
+            f"{source}: found {header.strip()[:40]!r} where the number of atoms belongs; "
+            "the frame before it is truncated, or this is no XYZ file"
+        )
+    return n_atom
+
+
+def _parse(lines: list[str], source: str) -> Atoms:
+    """Return the image the lines describe."""
+    n_atom = int(lines[0])
+    _check_rows(lines[1], lines[2 : 2 + n_atom], source)
+    try:
+        return next(read_xyz(StringIO("".join(lines)), 0))
+    except Exception as error:  # ASE raises anything on a broken comment or number
+        raise InputError(
+            f"{source}: broken extended XYZ ({type(error).__name__}: {error}); "
+            "repair or remove the frame"
+        ) from error
+
+
+def _check_rows(comment: str, rows: list[str], source: str) -> None:
+    """Return nothing if every row has the columns that the comment announces."""
+    declared = PROPERTIES.search(comment)
+    columns = sum(map(int, declared.group(1).split(":")[2::3])) if declared else None
+    for atom, row in enumerate(rows):
+        found = len(row.split())
+        if found < 4 if columns is None else found != columns:
+            raise InputError(
+                f"{source}: the row of atom {atom} has {found} columns, not {columns or '4 or more'};"
+                " the frame is truncated or its header wrong"
+            )
+    if _last_number_cut(rows):
+        raise InputError(
+            f"{source}: the file ends in the middle of its last row; remove the frame "
+            "(or end the file with a newline if it is whole)"
+        )
+
+
+def _last_number_cut(rows: list[str]) -> bool:
+    """Return whether the file stops inside the last number of rows that are otherwise as long."""
+    if len(rows) < 3 or rows[-1].endswith("\n"):
+        return False
+    lengths = {len(row.rstrip("\n")) for row in rows[:-1]}
+    return len(lengths) == 1 and len(rows[-1]) < lengths.pop()

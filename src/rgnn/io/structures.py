@@ -1,0 +1,162 @@
+"""Structure files to and from frames: one door for every format.
+
+`read_frames` and `iter_frames` take anything ASE reads and DeePMD folders; `as_frames` takes what a
+Python user already holds; `write_frames` writes extended XYZ. All frames that come through here are
+checked (`rgnn.io.validate`), so that nothing further in has to ask again.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from pathlib import Path
+
+import ase.io
+import ase.io.formats
+import numpy as np
+from ase import Atoms
+
+from rgnn.core.errors import InputError
+from rgnn.core.structure import Frame
+from rgnn.io.atoms import as_frames as as_frames
+from rgnn.io.atoms import from_ase as from_ase
+from rgnn.io.atoms import structure_of as structure_of
+from rgnn.io.atoms import to_ase as to_ase
+from rgnn.io.deepmd import iter_deepmd
+from rgnn.io.extxyz import iter_xyz
+from rgnn.io.validate import check_frame
+
+
+def read_frames(
+    paths: str | Path | Sequence[str | Path], *, need_labels: bool = True, index: str = ":"
+) -> list[Frame]:
+    """Return all frames of all files, in order, checked and ready to use.
+
+    A path is any file ASE reads (extended XYZ, ASE database, VASP OUTCAR and vasprun.xml, ASE
+    trajectory, CIF, POSCAR, …, also compressed with gz, bz2 or xz) or a DeePMD folder (with
+    `type.raw` and `set.*/coord.npy`, or a folder of such systems; needs the extra `deepmd`).
+    `file@0:10` picks frames of one file in Python's slice notation, `index` of each file that
+    has no slice of its own. Numbers in sources and messages count from 0 in the whole file.
+
+    With `need_labels` every frame must have an energy and forces; stress is optional.
+    Units: eV, Å, eV/Å, eV/Å³ (ASE sign).
+
+    Raises
+    ------
+    InputError
+        naming file and frame: missing, empty, foreign or truncated file, no frames in the slice,
+        missing, wrong-shaped or non-finite values, coinciding atoms, flat cell.
+    MissingExtra
+        when a DeePMD folder is read without dpdata.
+    """
+    return list(iter_frames(paths, need_labels=need_labels, index=index))
+
+
+def iter_frames(
+    paths: str | Path | Sequence[str | Path], *, need_labels: bool = True, index: str = ":"
+) -> Iterator[Frame]:
+    """Yield what `read_frames` returns one frame at a time, holding one in memory where possible.
+
+    Wrap it in a progress bar, or stop early: extended XYZ is read no further than asked.
+    """
+    entries = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not entries:
+        raise InputError("no files given; name at least one structure file")
+    for entry in entries:
+        path, text = _split_slice(entry, index)
+        found = False
+        for frame in _pick(_open(path), _slice(text, path)):
+            found = True
+            check_frame(frame, need_labels=need_labels)
+            yield frame
+        if not found:
+            raise InputError(f"{path}: no frames in `{text}`; check the file and the slice")
+
+
+def write_frames(
+    path: str | Path,
+    frames: Sequence[Frame],
+    *,
+    forces_std: Sequence[np.ndarray] | None = None,
+    energy_std: Sequence[float] | None = None,
+) -> None:
+    """Write frames as extended XYZ with `energy`, `forces` and `stress`, and their uncertainties.
+
+    `forces_std` [eV/Å] holds one array per frame, shape (n_atom,) or (n_atom, 3); `energy_std`
+    [eV] one number per frame. The file appears whole or not at all.
+    """
+    images = [to_ase(frame) for frame in frames]
+    for atoms, deviation in zip(images, forces_std or [], strict=forces_std is not None):
+        atoms.new_array("forces_std", np.asarray(deviation, dtype=float))
+    for atoms, deviation in zip(images, energy_std or [], strict=energy_std is not None):
+        atoms.info["energy_std"] = float(deviation)
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    ase.io.write(partial, images, format="extxyz")
+    os.replace(partial, path)
+
+
+def _open(path: Path) -> Iterator[Frame]:
+    """Return the unchecked frames of one file or folder, each with its source."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    if path.is_dir():
+        return iter_deepmd(path)
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty; write or download it again")
+    atoms = iter_xyz(path) if _format(path) == "extxyz" else _iter_ase(path)
+    return (from_ase(image, f"{path}, frame {number}") for number, image in enumerate(atoms))
+
+
+def _format(path: Path) -> str:
+    """Return ASE's name of the file's format."""
+    try:
+        return ase.io.formats.filetype(str(path))
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a structure file ASE knows; convert it to extended XYZ"
+        ) from error
+
+
+def _iter_ase(path: Path) -> Iterator[Atoms]:
+    """Yield the images of a file in any of ASE's formats; its errors name the frame."""
+    images = ase.io.iread(str(path), index=":", do_not_split_by_at_sign=True)
+    for number in count():
+        try:
+            image = next(images)
+        except StopIteration:
+            return
+        except Exception as error:  # readers of foreign formats raise anything
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(
+                f"{path}, frame {number}: ASE cannot read it as {_format(path)} ({reason}); "
+                "the file is truncated or damaged"
+            ) from error
+        yield image
+
+
+def _split_slice(entry: str | Path, index: str) -> tuple[Path, str]:
+    """Return path and slice of `file@slice`; a file whose name holds an @ is left whole."""
+    name, at, text = str(entry).rpartition("@")
+    if not at or Path(entry).exists():
+        return Path(entry), index
+    return Path(name), text
+
+
+def _slice(text: str, path: Path) -> slice:
+    """Return the slice meant by `3`, `-1`, `0:10` or `::5`."""
+    try:
+        numbers = [int(part) if part.strip() else None for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or numbers == [None] or numbers[2:] == [0]:
+        raise InputError(f"{path}@{text}: not a frame selection; write e.g. {path}@0:10")
+    if len(numbers) > 1:
+        return slice(*numbers)
+    return slice(numbers[0], None if numbers[0] == -1 else numbers[0] + 1)
+
+
+def _pick(frames: Iterator[Frame], wanted: slice) -> Iterator[Frame]:
+    """Return the wanted frames; only counting from the end needs them all in memory."""
+    if all(number is None or number >= 0 for number in (wanted.start, wanted.stop, wanted.step)):
+        return islice(frames, wanted.start, wanted.stop, wanted.step)
+    return iter(list(frames)[wanted])
