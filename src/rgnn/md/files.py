@@ -1,0 +1,214 @@
+"""The files of a run: log, trajectory and the checkpoint that says how much of them counts.
+
+A checkpoint records the sizes of the other two files. Whatever lies beyond them (a frame cut
+short by a kill, rows of the log that a resumed run will write again) is dropped on reading and
+overwritten on resuming, so every reader sees whole frames and every frame once.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from dataclasses import astuple, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+from ase.io.extxyz import write_extxyz
+from jaxtyping import Float
+
+from rgnn.core.errors import InputError
+from rgnn.md.config import MDConfig
+from rgnn.md.engine import State
+from rgnn.md.sample import Sample, forces_std
+
+TRAJECTORY, LOG, CHECKPOINT = "trajectory.extxyz", "log.csv", "checkpoint.npz"
+
+Log = dict[str, np.ndarray]
+"""Columns of the log by the names of `Sample`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Everything from which a run continues exactly."""
+
+    step: int
+    atoms: Atoms
+    state: State
+    sizes: tuple[int, int]
+    """Bytes of trajectory and log that belong to the run up to `step`."""
+    physics: dict[str, object]
+
+
+@dataclass
+class Recorder:
+    """Appends to log and trajectory of the run directory `out`."""
+
+    out: Path
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, checkpoint: Checkpoint | None) -> None:
+        """Create the files, or cut them back to what `checkpoint` vouches for."""
+        if checkpoint is None:
+            for name in (TRAJECTORY, LOG):
+                (self.out / name).write_bytes(b"")
+                self.sizes[name] = 0
+            self._append(LOG, ",".join(entry.name for entry in fields(Sample)) + "\n")
+            return
+        for name, size in zip((TRAJECTORY, LOG), checkpoint.sizes, strict=True):
+            path = self.out / name
+            if not path.exists() or path.stat().st_size < size:
+                raise InputError(f"{path}: shorter than its checkpoint says; it cannot be resumed")
+            os.truncate(path, size)
+            self.sizes[name] = size
+
+    def log(self, sample: Sample) -> None:
+        """Append one row."""
+        row = ("" if math.isnan(value) else repr(value) for value in astuple(sample))
+        self._append(LOG, ",".join(row) + "\n")
+
+    def frame(self, atoms: Atoms, sample: Sample) -> None:
+        """Append one frame: positions (unwrapped), momenta and, if known, force uncertainty.
+
+        Forces are left out on purpose: predictions must not be mistaken for training labels.
+        """
+        frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        frame.set_momenta(atoms.get_momenta())
+        if atoms.has("masses"):
+            frame.set_masses(atoms.get_masses())
+        if (std := forces_std(atoms)) is not None:
+            frame.new_array("forces_std", std)
+        frame.info = {
+            "step": sample.step,
+            "time_fs": sample.time_fs,
+            "potential_eV": sample.potential_eV,
+        }
+        text = io.StringIO()
+        write_extxyz(text, frame, write_results=False)
+        self._append(TRAJECTORY, text.getvalue())
+
+    def save(self, atoms: Atoms, state: State, config: MDConfig, step: int) -> None:
+        """Replace the checkpoint, atomically."""
+        path = self.out / CHECKPOINT
+        partial = path.with_suffix(".partial")
+        arrays = {
+            "step": np.array(step),
+            "numbers": atoms.numbers,
+            "positions": atoms.positions,
+            "momenta": atoms.get_momenta(),
+            "masses": atoms.get_masses(),
+            "cell": atoms.cell.array,
+            "pbc": atoms.pbc,
+            "sizes": np.array([self.sizes[TRAJECTORY], self.sizes[LOG]]),
+            "physics": np.array(json.dumps(config.physics())),
+        } | {f"state/{name}": value for name, value in state.items()}
+        try:
+            with partial.open("wb") as stream:
+                np.savez(stream, **arrays)  # pyright: ignore[reportArgumentType]
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise _full(path, error) from error
+
+    def _append(self, name: str, text: str) -> None:
+        path = self.out / name
+        data = text.encode()
+        try:
+            with path.open("ab") as stream:
+                stream.write(data)
+        except OSError as error:
+            os.truncate(path, self.sizes[name])
+            raise _full(path, error) from error
+        self.sizes[name] += len(data)
+
+
+def load_checkpoint(out: Path, start: Atoms, config: MDConfig) -> Checkpoint | None:
+    """Return where the run in `out` stopped, or `None` if it never began.
+
+    Raises `InputError` if the file is damaged or belongs to other atoms or settings.
+    """
+    path = out / CHECKPOINT
+    if not path.exists():
+        return None
+    checkpoint = _read_checkpoint(path, start)
+    for name, value in config.physics().items():
+        if (before := checkpoint.physics.get(name)) != value:
+            raise InputError(
+                f"{path}: the run had {name} = {before}, now {value}; resume with the same "
+                "settings or start in another directory"
+            )
+    return checkpoint
+
+
+def read_run(out: Path) -> tuple[list[Atoms], Log]:
+    """Return the frames and the log of the run directory `out`, whole frames only."""
+    path, sizes = out / CHECKPOINT, None
+    for name in (TRAJECTORY, LOG):
+        if not (out / name).exists():
+            raise InputError(f"{out}: holds no {name}; give the directory of an md run")
+    if path.exists():
+        with _open(path) as archive:
+            sizes = [int(size) for size in archive["sizes"]]
+    texts = [(out / name).read_bytes() for name in (TRAJECTORY, LOG)]
+    if sizes:
+        texts = [text[:size] for text, size in zip(texts, sizes, strict=True)]
+    frames = read(io.StringIO(texts[0].decode()), index=":", format="extxyz") if texts[0] else []
+    if not frames:
+        raise InputError(f"{out / TRAJECTORY}: no whole frame yet; let the run go on")
+    return list(frames), _parse_log(texts[1].decode())
+
+
+def _parse_log(text: str) -> Log:
+    rows = list(csv.DictReader(io.StringIO(text)))
+    names = [entry.name for entry in fields(Sample)]
+    return {name: _column([row[name] for row in rows]) for name in names}
+
+
+def _column(cells: list[str]) -> Float[np.ndarray, " n_row"]:
+    return np.array([float(cell) if cell else math.nan for cell in cells])
+
+
+def _open(path: Path) -> np.lib.npyio.NpzFile:
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except Exception as error:
+        raise InputError(f"{path}: not a readable checkpoint ({error})") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise InputError(f"{path}: not a checkpoint of an md run")
+    return archive
+
+
+def _read_checkpoint(path: Path, start: Atoms) -> Checkpoint:
+    with _open(path) as archive:
+        try:
+            arrays = {name: archive[name] for name in archive.files}
+            same = np.array_equal(arrays["numbers"], start.numbers)
+            atoms = start.copy()
+            if same:
+                atoms.set_constraint()
+                atoms.set_cell(arrays["cell"])
+                atoms.set_positions(arrays["positions"])
+                atoms.set_masses(arrays["masses"] if start.has("masses") else None)
+                atoms.set_momenta(arrays["momenta"])
+                atoms.set_constraint(start.constraints)
+            checkpoint = Checkpoint(
+                step=int(arrays["step"]),
+                atoms=atoms,
+                state={k.removeprefix("state/"): v for k, v in arrays.items() if "/" in k},
+                sizes=(int(arrays["sizes"][0]), int(arrays["sizes"][1])),
+                physics=json.loads(str(arrays["physics"])),
+            )
+        except Exception as error:
+            raise InputError(f"{path}: damaged checkpoint ({error!r})") from error
+    if not same:
+        raise InputError(f"{path}: belongs to other atoms than the start structure")
+    return checkpoint
+
+
+def _full(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot write ({error.strerror}); everything up to the last checkpoint is kept: "
+        "free some space and resume"
+    )

@@ -1,0 +1,124 @@
+"""What one moment of a trajectory measures, and when it can no longer be physics."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms, units
+from ase.neighborlist import primitive_neighbor_list
+from jaxtyping import Float
+
+from rgnn.core.errors import InputError
+from rgnn.core.units import EV_PER_A3_IN_GPA
+from rgnn.md.config import MDConfig
+from rgnn.md.start import degrees_of_freedom
+
+
+class Unstable(InputError):
+    """The motion left physics: the message says when, how, and what to try."""
+
+
+class ExtrapolationWarning(UserWarning):
+    """The force field says of itself that it no longer knows these surroundings."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the log; NaN where the calculator or the ensemble does not define a value."""
+
+    step: int
+    time_fs: float
+    potential_eV: float
+    kinetic_eV: float
+    total_eV: float
+    conserved_eV: float
+    """What exact integration keeps constant: the total energy (nve) or the extended one."""
+    temperature_K: float
+    pressure_GPa: float
+    volume_A3: float
+    max_force_eV_per_A: float
+    max_force_std_eV_per_A: float
+
+
+def measure(atoms: Atoms, config: MDConfig, step: int, conserved: float) -> Sample:
+    """Return the sample of `atoms`, whose calculator has seen these positions."""
+    potential, kinetic = float(atoms.get_potential_energy()), float(atoms.get_kinetic_energy())
+    std = forces_std(atoms)
+    return Sample(
+        step=step,
+        time_fs=step * config.timestep_fs,
+        potential_eV=potential,
+        kinetic_eV=kinetic,
+        total_eV=potential + kinetic,
+        conserved_eV=conserved,
+        temperature_K=temperature(atoms, config),
+        pressure_GPa=_pressure(atoms),
+        volume_A3=abs(np.linalg.det(atoms.cell.array)) if atoms.cell.rank == 3 else math.nan,
+        max_force_eV_per_A=float(np.abs(atoms.get_forces()).max()),
+        max_force_std_eV_per_A=math.nan if std is None else float(std.max()),
+    )
+
+
+def temperature(atoms: Atoms, config: MDConfig) -> float:
+    """Return the kinetic temperature [K] over the degrees of freedom the ensemble leaves free."""
+    freedom = degrees_of_freedom(atoms, friction=config.has_friction)
+    return 2 * float(atoms.get_kinetic_energy()) / (max(freedom, 1) * units.kB)
+
+
+def forces_std(atoms: Atoms) -> Float[np.ndarray, "n_atom *three"] | None:
+    """Return the calculator's own force uncertainty [eV/Å], or `None` if it offers none."""
+    calculator = atoms.calc
+    values = getattr(calculator, "results", {}).get("forces_std")
+    if values is None and "forces_std" in getattr(calculator, "implemented_properties", ()):
+        values = calculator.get_property("forces_std", atoms)
+    return None if values is None else np.asarray(values, dtype=float)
+
+
+def check_motion(atoms: Atoms, config: MDConfig, step: int) -> None:
+    """Raise `Unstable` if positions, forces or temperature are beyond the limits (every step)."""
+    when = f"md stopped at step {step} ({step * config.timestep_fs:g} fs): "
+    largest = np.abs(atoms.get_forces()).max()
+    if not (np.isfinite(largest) and np.isfinite(atoms.positions).all()):
+        raise Unstable(when + "a force or position is no longer a number; " + _REMEDY)
+    if largest > config.max_force_eV_per_A:
+        atom = int(np.abs(atoms.get_forces()).max(axis=1).argmax())
+        raise Unstable(
+            f"{when}force of {largest:.3g} eV/Å on atom {atom} ({atoms.symbols[atom]}) exceeds "
+            f"{config.max_force_eV_per_A:g} eV/Å; {_REMEDY}"
+        )
+    if (hot := temperature(atoms, config)) > config.temperature_limit_K:
+        raise Unstable(
+            f"{when}temperature of {hot:.0f} K exceeds {config.temperature_limit_K:.0f} K; "
+            + _REMEDY
+        )
+
+
+def check_distances(atoms: Atoms, config: MDConfig, step: int) -> None:
+    """Raise `Unstable` if two atoms have collapsed onto one another (every logged step)."""
+    first, second, distance = primitive_neighbor_list(
+        "ijd", atoms.pbc, atoms.cell.array, atoms.positions, config.min_distance_A
+    )
+    if len(distance) == 0:
+        return
+    nearest = int(np.argmin(distance))
+    i, j = int(first[nearest]), int(second[nearest])
+    raise Unstable(
+        f"md stopped at step {step} ({step * config.timestep_fs:g} fs): atoms {i} "
+        f"({atoms.symbols[i]}) and {j} ({atoms.symbols[j]}) are {distance[nearest]:.3f} Å apart; "
+        + _REMEDY
+    )
+
+
+_REMEDY = (
+    "what was written before is kept; relax the start, shorten the time step, lower the "
+    "temperature, or train on such structures"
+)
+
+
+def _pressure(atoms: Atoms) -> float:
+    """Return the pressure [GPa] with its kinetic part, or NaN without a stress."""
+    offered = "stress" in getattr(atoms.calc, "implemented_properties", ())
+    if not (offered and atoms.pbc.all() and atoms.cell.rank == 3):
+        return math.nan
+    stress = atoms.get_stress(voigt=False, include_ideal_gas=True)
+    return float(-np.trace(stress) / 3 * EV_PER_A3_IN_GPA)
