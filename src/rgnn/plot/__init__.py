@@ -1,1 +1,1 @@
-"""Arrays in, matplotlib figures out; no files."""
+"""Arrays in, matplotlib Figure out: no files, no global state, units on every axis."""
