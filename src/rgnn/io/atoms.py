@@ -1,6 +1,6 @@
 """ASE's `Atoms` to and from our frames, and the names under which labels hide in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,36 @@ from rgnn.core.structure import Frame, Labels, Structure
 from rgnn.io.validate import check_frame
 
 ENERGY_NAMES = (
-    "energy ref_energy dft_energy energy_ref energy_dft total_energy totenergy free_energy".split()
+    "energy",
+    "ref_energy",
+    "dft_energy",
+    "energy_ref",
+    "energy_dft",
+    "total_energy",
+    "totenergy",
+    "free_energy",
 )
 """Where an energy [eV] is looked for, in this order; capitals and hyphens do not matter."""
 
 FORCES_NAMES = (
-    "forces force ref_forces dft_forces forces_ref forces_dft ref_force dft_force".split()
+    "forces",
+    "force",
+    "ref_forces",
+    "dft_forces",
+    "forces_ref",
+    "forces_dft",
+    "ref_force",
+    "dft_force",
 )
 """Where forces [eV/Å] are looked for."""
 
-STRESS_NAMES = "stress ref_stress dft_stress stress_ref stress_dft".split()
+STRESS_NAMES = ("stress", "ref_stress", "dft_stress", "stress_ref", "stress_dft")
 """Where a stress [eV/Å³, ASE sign] is looked for."""
 
-VIRIAL_NAMES = "virial virials ref_virial dft_virial virial_ref virial_dft ref_virials".split()
+VIRIAL_NAMES = ("virial", "virials", "ref_virial", "dft_virial", "virial_ref", "virial_dft")
 """Where, without a stress, a virial [eV] is looked for: stress = -virial / volume."""
+
+_LABEL_NAMES = frozenset(ENERGY_NAMES + FORCES_NAMES + STRESS_NAMES + VIRIAL_NAMES)
 
 
 def structure_of(atoms: Atoms) -> Structure:
@@ -72,7 +88,7 @@ def from_ase(atoms: Atoms, source: str = "") -> Frame:
             stress=_stress(atoms, stored, source),
         ),
         source=source,
-        info={key: value for key, value in map(_plain, atoms.info.items()) if value is not None},
+        info=_plain_info(atoms.info),
     )
 
 
@@ -131,39 +147,40 @@ def _stored_values(atoms: Atoms) -> dict[str, Any]:
     """Return every value kept with the atoms by lower-case name; calculator results come last."""
     values = {**atoms.arrays, **atoms.info}
     if atoms.calc is not None:
-        for name in getattr(atoms.calc, "results", {}):
-            if name in all_properties:
-                result = atoms.calc.get_property(name, atoms, allow_calculation=False)
-                values.update({name: result} if result is not None else {})
-    return {str(name).lower().replace("-", "_"): value for name, value in values.items()}
+        for name in set(getattr(atoms.calc, "results", {})).intersection(all_properties):
+            result = atoms.calc.get_property(name, atoms, allow_calculation=False)
+            values.update({} if result is None else {name: result})
+    return {_canonical(name): value for name, value in values.items()}
 
 
 def _label(
     stored: dict[str, Any],
-    names: list[str],
+    names: Sequence[str],
     what: str,
-    shapes: list[tuple[int, ...]],
+    shapes: Sequence[tuple[int, ...]],
     source: str,
 ) -> np.ndarray | None:
     """Return the first of `names` that is stored, as numbers of one of the allowed shapes."""
     name = next((name for name in names if stored.get(name) is not None), None)
     if name is None:
         return None
-    try:
-        value = np.array(stored[name], dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{_at(source)}{what} (`{name}`) is not made of numbers") from error
+    value = np.asarray(stored[name])
+    if value.dtype.kind not in "iuf":
+        raise InputError(f"{_at(source)}{what} (`{name}`) is not made of numbers; repair the frame")
     if value.shape not in shapes:
         expected = " or ".join(map(str, shapes))
-        raise InputError(f"{_at(source)}{what} (`{name}`) has shape {value.shape}, not {expected}")
-    return value
+        raise InputError(
+            f"{_at(source)}{what} (`{name}`) has shape {value.shape}, not {expected}; "
+            "repair the frame"
+        )
+    return value.astype(float)
 
 
 def _stress(atoms: Atoms, stored: dict[str, Any], source: str) -> Float[np.ndarray, "3 3"] | None:
     """Return the symmetric 3 x 3 stress, from a virial if need be; `None` without a cell volume."""
     if atoms.cell.rank < 3:
         return None
-    shapes: list[tuple[int, ...]] = [(6,), (3, 3), (9,)]
+    shapes = [(6,), (3, 3), (9,)]
     stress = _label(stored, STRESS_NAMES, "stress", shapes, source)
     if stress is None:
         virial = _label(stored, VIRIAL_NAMES, "virial", shapes, source)
@@ -175,11 +192,20 @@ def _stress(atoms: Atoms, stored: dict[str, Any], source: str) -> Float[np.ndarr
     return stress.reshape(3, 3)
 
 
-def _plain(item: tuple[Any, Any]) -> tuple[str, str | int | float | bool | None]:
-    """Return an info entry with its value in plain Python, `None` if it is not one single value."""
-    key, value = item
-    value = value.item() if isinstance(value, np.generic) else value
-    return str(key), value if isinstance(value, str | int | float | bool) else None
+def _plain_info(info: Mapping[Any, Any]) -> dict[str, str | int | float | bool]:
+    """Return the entries that are one plain word or number, without the labels."""
+    plain = {
+        str(key): value.item() if isinstance(value, np.generic) else value
+        for key, value in info.items()
+        if _canonical(key) not in _LABEL_NAMES
+    }
+    return {
+        key: value for key, value in plain.items() if isinstance(value, str | int | float | bool)
+    }
+
+
+def _canonical(name: object) -> str:
+    return str(name).lower().replace("-", "_")
 
 
 def _at(source: str) -> str:

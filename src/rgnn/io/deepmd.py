@@ -17,7 +17,7 @@ from rgnn.core.structure import Frame, Labels, Structure
 
 
 def iter_deepmd(folder: Path) -> Iterator[Frame]:
-    """Yield the frames of a DeePMD system, or of all systems below `folder` in order of their paths.
+    """Yield the frames of a DeePMD system, or of all systems below `folder` by order of path.
 
     Raises
     ------

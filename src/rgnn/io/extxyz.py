@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from ase import Atoms
 from ase.io.extxyz import read_xyz
@@ -32,7 +32,7 @@ def iter_xyz(path: Path) -> Iterator[Atoms]:
             yield _parse(lines, f"{path}, frame {number}")
 
 
-def _frames_of_lines(file: TextIO, path: Path) -> Iterator[list[str]]:
+def _frames_of_lines(file: IO[str], path: Path) -> Iterator[list[str]]:
     """Yield the lines of each frame: header, comment, atoms, and cell vectors in VEC lines."""
     number = 0
     header = _line(file, path)
@@ -54,7 +54,7 @@ def _frames_of_lines(file: TextIO, path: Path) -> Iterator[list[str]]:
         number += 1
 
 
-def _line(file: TextIO, path: Path) -> str:
+def _line(file: IO[str], path: Path) -> str:
     try:
         return file.readline()
     except (UnicodeDecodeError, OSError, EOFError) as error:
@@ -97,8 +97,8 @@ def _check_rows(comment: str, rows: list[str], source: str) -> None:
         found = len(row.split())
         if found < 4 if columns is None else found != columns:
             raise InputError(
-                f"{source}: the row of atom {atom} has {found} columns, not {columns or '4 or more'};"
-                " the frame is truncated or its header wrong"
+                f"{source}: the row of atom {atom} has {found} columns, not "
+                f"{columns or '4 or more'}; the frame is truncated or its header wrong"
             )
     if _last_number_cut(rows):
         raise InputError(

@@ -150,9 +150,10 @@ def _slice(text: str, path: Path) -> slice:
         numbers = []
     if not 1 <= len(numbers) <= 3 or numbers == [None] or numbers[2:] == [0]:
         raise InputError(f"{path}@{text}: not a frame selection; write e.g. {path}@0:10")
-    if len(numbers) > 1:
+    single = numbers[0]
+    if len(numbers) > 1 or single is None:
         return slice(*numbers)
-    return slice(numbers[0], None if numbers[0] == -1 else numbers[0] + 1)
+    return slice(single, None if single == -1 else single + 1)
 
 
 def _pick(frames: Iterator[Frame], wanted: slice) -> Iterator[Frame]:
