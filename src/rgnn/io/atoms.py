@@ -112,9 +112,7 @@ def to_ase(frame: Frame) -> Atoms:
     return atoms
 
 
-def as_frames(
-    data: Atoms | Frame | Iterable[Atoms | Frame], *, need_labels: bool = True
-) -> list[Frame]:
+def as_frames(data: Atoms | Frame | Iterable[object], *, need_labels: bool = True) -> list[Frame]:
     """Return checked frames from what a Python user holds: atoms, frames, or a mixture of both.
 
     Raises

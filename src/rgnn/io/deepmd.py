@@ -2,15 +2,16 @@
 
 A system is a folder with `type.raw`, `type_map.raw` and sets of NumPy arrays `set.*/coord.npy`,
 `box.npy`, `energy.npy`, `force.npy`, `virial.npy`. DeePMD's virial is minus volume times ASE's
-stress.
+stress. Systems of mixed type say in `set.*/real_atom_types.npy` which atom is what in each frame.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
+from jaxtyping import Bool, Int
 
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.core.structure import Frame, Labels, Structure
@@ -43,8 +44,6 @@ def _load(system: Path) -> dict[str, Any]:
         raise MissingExtra("dpdata", "deepmd") from error
     if not list(system.glob("set.*/coord.npy")):
         raise InputError(f"{system}: no set.*/coord.npy; convert raw text to npy with dpdata first")
-    if list(system.glob("set.*/real_atom_types.npy")):
-        raise InputError(f"{system}: mixed-type DeePMD systems are not read; split it with dpdata")
     labelled = all(list(system.glob(f"set.*/{name}.npy")) for name in ("energy", "force"))
     kind = dpdata.LabeledSystem if labelled else dpdata.System
     try:
@@ -57,30 +56,44 @@ def _load(system: Path) -> dict[str, Any]:
 
 
 def _frames(data: dict[str, Any], system: Path) -> Iterator[Frame]:
-    numbers = _numbers(data, system)
     periodic = not data.get("nopbc", False)
-    for index, positions in enumerate(data["coords"]):
-        cell = np.array(data["cells"][index] if periodic else np.zeros((3, 3)), dtype=float)
+    elements = _elements(data["atom_names"], system)
+    for index, types in enumerate(_types(data, system)):
+        real = types >= 0  # mixed-type systems are padded with atoms of type -1
+        cell = data["cells"][index] if periodic else np.zeros((3, 3))
         structure = Structure(
-            positions=np.array(positions, dtype=float),
-            numbers=numbers,
-            cell=cell,
+            positions=np.array(data["coords"][index][real], dtype=float),
+            numbers=elements[types[real]],
+            cell=np.array(cell, dtype=float),
             pbc=np.full(3, periodic),
         )
-        yield Frame(structure, _labels(data, index, structure.volume), f"{system}, frame {index}")
+        labels = _labels(data, index, real, structure.volume)
+        yield Frame(structure, labels, f"{system}, frame {index}")
 
 
-def _numbers(data: dict[str, Any], system: Path) -> np.ndarray:
-    names = data["atom_names"]
+def _elements(names: Sequence[str], system: Path) -> Int[np.ndarray, " n_type"]:
+    """Return the atomic number of each type."""
     unknown = [name for name in names if name not in atomic_numbers]
     if unknown:
         raise InputError(
             f"{system}: `{unknown[0]}` is no element; list the elements in type_map.raw"
         )
-    return np.array([atomic_numbers[name] for name in names], dtype=int)[data["atom_types"]]
+    return np.array([atomic_numbers[name] for name in names], dtype=int)
 
 
-def _labels(data: dict[str, Any], index: int, volume: float) -> Labels:
+def _types(data: dict[str, Any], system: Path) -> Int[np.ndarray, "n_frame n_atom"]:
+    """Return the type of each atom in each frame: one list for all, or one per frame (mixed)."""
+    mixed = [np.load(file) for file in sorted(system.glob("set.*/real_atom_types.npy"))]
+    shape = data["coords"].shape[:2]
+    types = np.concatenate(mixed) if mixed else np.broadcast_to(data["atom_types"], shape)
+    if types.shape != shape or types.max() >= len(data["atom_names"]):
+        raise InputError(f"{system}: atom types do not fit coordinates and type_map.raw")
+    return types.astype(int)
+
+
+def _labels(
+    data: dict[str, Any], index: int, real: Bool[np.ndarray, " n_atom"], volume: float
+) -> Labels:
     if "energies" not in data:
         return Labels()
     stress = None
@@ -88,6 +101,6 @@ def _labels(data: dict[str, Any], index: int, volume: float) -> Labels:
         stress = -np.array(data["virials"][index], dtype=float).reshape(3, 3) / volume
     return Labels(
         energy=float(data["energies"][index]),
-        forces=np.array(data["forces"][index], dtype=float),
+        forces=np.array(data["forces"][index][real], dtype=float),
         stress=stress,
     )

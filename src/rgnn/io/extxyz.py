@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from typing import IO
 
 from ase import Atoms
 from ase.io.extxyz import read_xyz
@@ -32,7 +31,7 @@ def iter_xyz(path: Path) -> Iterator[Atoms]:
             yield _parse(lines, f"{path}, frame {number}")
 
 
-def _frames_of_lines(file: IO[str], path: Path) -> Iterator[list[str]]:
+def _frames_of_lines(file: Iterator[str], path: Path) -> Iterator[list[str]]:
     """Yield the lines of each frame: header, comment, atoms, and cell vectors in VEC lines."""
     number = 0
     header = _line(file, path)
@@ -54,9 +53,9 @@ def _frames_of_lines(file: IO[str], path: Path) -> Iterator[list[str]]:
         number += 1
 
 
-def _line(file: IO[str], path: Path) -> str:
+def _line(file: Iterator[str], path: Path) -> str:
     try:
-        return file.readline()
+        return next(file, "")
     except (UnicodeDecodeError, OSError, EOFError) as error:
         raise InputError(
             f"{path}: not readable as text ({error}); is it an extended XYZ file?"
