@@ -1,0 +1,58 @@
+"""What a reservoir looks like: sizes, cutoffs, the decay that serves as prior."""
+
+from dataclasses import dataclass, field
+
+from rgnn.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class MessageConfig:
+    """The frozen message step: neighbours speak through a few scalars of their own surroundings."""
+
+    scalars: int = 8
+    """Scalars an atom sends, read from its own invariants; 0 switches the step off."""
+    cutoff: float = 4.0
+    """Reach of a message [Å]."""
+    n_radial: int = 6
+    """Radial functions of the message density."""
+    pair_width: int = 32
+    """Two-factor products per degree whose last factor is a message density."""
+    triple_width: int = 24
+    """Three-factor products per path whose last factor is a message density."""
+
+
+@dataclass(frozen=True)
+class ReservoirConfig:
+    """Sizes of the frozen network. Width is the main lever on accuracy."""
+
+    cutoff: float = 5.0
+    """Reach of the neighbour density [Å]."""
+    n_radial: int = 8
+    """Radial functions."""
+    lmax: int = 3
+    """Largest degree of the spherical harmonics."""
+    coupled_lmax: int = 2
+    """Largest intermediate degree in products of three densities."""
+    single_width: int = 24
+    """Invariants of body order two."""
+    pair_width: int = 64
+    """Products of two densities per degree (body order three)."""
+    triple_width: int = 64
+    """Products of three densities per coupling path (body order four)."""
+    decay: float = 1.0
+    """Radial function n enters with weight 1 / (1 + (n / decay)²)."""
+    message: MessageConfig = field(default_factory=MessageConfig)
+
+    def __post_init__(self) -> None:
+        _require(1.0 <= self.cutoff <= 15.0, f"cutoff must lie in 1 … 15 Å, got {self.cutoff}")
+        _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
+        _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
+        _require(self.decay > 0, f"decay must be positive, got {self.decay}")
+        widths = (self.single_width, self.pair_width, self.triple_width)
+        _require(min(widths) >= 0 and max(widths) > 0, f"widths {widths} leave no features")
+        _require(max(widths) <= 4096, f"widths {widths} are absurd: at most 4096 a path")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InputError(message)
