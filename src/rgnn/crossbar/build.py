@@ -46,7 +46,7 @@ class Block:
     @property
     def weight(self) -> Float[np.ndarray, "n_out n_in"]:
         """Return the dimensionless matrix; its entries have unit variance over the chip."""
-        return self.gain * np.asarray(signed(self.cells, wiring=self.wiring))  # pyright: ignore[reportArgumentType]
+        return self.gain * signed(self.cells, wiring=self.wiring)
 
 
 def cut(chip: Chip, shapes: Sequence[tuple[int, int]]) -> list[Block]:
@@ -75,17 +75,18 @@ def mount(block: Block, periphery: Periphery, *, limit: float, dtype: str) -> Ab
     if periphery.rung == "exact":
         return Exact(cast(block.weight))
     if periphery.rung == "quantised":
-        return Quantised(cast(block.weight), cast(limit), periphery.bits)
-    return Crossbar(
-        cast(block.cells),
-        cast(block.cell_std),
-        cast(block.gain),
-        cast(limit),
-        cast(adc_limit(block.weight)),
-        block.wiring,
-        periphery.bits,
-        periphery.adc_bits,
-        bool(block.cell_std.any()) or periphery.adc_bits is not None,
+        return Quantised(weight=cast(block.weight), limit=cast(limit), bits=periphery.bits)
+    fluctuates = bool(block.cell_std.any())
+    return Crossbar(  # pyright: ignore[reportCallIssue]  (weight is a property)
+        cells=cast(block.cells),
+        cell_std=cast(block.cell_std) if fluctuates else None,
+        gain=cast(block.gain),
+        limit=cast(limit),
+        adc_limit=cast(adc_limit(block.weight)),
+        wiring=block.wiring,
+        bits=periphery.bits,
+        adc_bits=periphery.adc_bits,
+        noisy=fluctuates or periphery.adc_bits is not None,
     )
 
 

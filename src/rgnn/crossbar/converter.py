@@ -1,5 +1,10 @@
-"""The converters at the edge of an array: numbers to bit planes, line currents to numbers."""
+"""The converters at the edge of an array: numbers to bit planes, line currents to numbers.
 
+Rounding is a staircase, whose true derivative is 0 or infinite. `jax.grad` gets the derivative of
+the line through the stairs instead (a straight-through estimate); outside the range it is 0.
+"""
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -16,7 +21,7 @@ def encode(u: Float[Array, "*batch n"], *, bits: int) -> Float[Array, "*batch n"
     function of each entry alone, so that no entry depends on its neighbours in a batch.
     """
     top = full_scale(bits)
-    return jnp.clip(jnp.round(u * top), -top, top)
+    return jnp.clip(rounded(u * top), -top, top)
 
 
 def digitise(
@@ -26,7 +31,18 @@ def digitise(
     if bits is None:
         return y
     step = limit / full_scale(bits)
-    return jnp.clip(jnp.round(y / step) * step, -limit, limit)
+    return jnp.clip(rounded(y / step) * step, -limit, limit)
+
+
+@jax.custom_jvp
+def rounded(x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+    """Return the nearest integers; derivatives pass as if `x` had been returned."""
+    return jnp.round(x)
+
+
+@rounded.defjvp
+def _rounded_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return jnp.round(primals[0]), tangents[0]
 
 
 def drive_power(

@@ -19,14 +19,18 @@ and costs one more product instead of a copy of the matrix per read.
 """
 
 import abc
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.crossbar import converter
+from rgnn.crossbar.product import exact_sum
+
+Cells = TypeVar("Cells", Array, np.ndarray)
 
 
 class AbstractMatVec(eqx.Module):
@@ -117,7 +121,7 @@ class Exact(AbstractMatVec):
         return jnp.zeros((self.weight.shape[0], 0), self.weight.dtype)
 
     def driven(self, start: int, stop: int) -> "Exact":
-        return Exact(self.weight[:, start:stop])
+        return Exact(weight=self.weight[:, start:stop])
 
 
 class Quantised(AbstractMatVec):
@@ -131,27 +135,29 @@ class Quantised(AbstractMatVec):
     def __call__(
         self, x: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
-        return self._rounded(x, self.limit) @ self.weight.T
+        return self._product(x, self.limit)
 
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
-        return self._rounded(dx, _own_scale(dx)) @ self.weight.T
+        return self._product(dx, _own_scale(dx))
 
     def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
-        return TangentLaw(self._rounded(dx, _own_scale(dx)), _no_power(dx))
+        scale = _own_scale(dx)
+        code = converter.encode(dx / scale, bits=self.bits)
+        return TangentLaw(code * (scale / converter.full_scale(self.bits)), _no_power(dx))
 
     @property
     def read_variance(self) -> Float[Array, "n_out n_power"]:
         return jnp.zeros((self.weight.shape[0], 0), self.weight.dtype)
 
     def driven(self, start: int, stop: int) -> "Quantised":
-        return Quantised(self.weight[:, start:stop], self.limit, self.bits)
+        return eqx.tree_at(lambda mv: mv.weight, self, self.weight[:, start:stop])
 
-    def _rounded(self, x: Array, scale: Array) -> Array:
-        return converter.encode(x / scale, bits=self.bits) * (
-            scale / converter.full_scale(self.bits)
-        )
+    def _product(self, x: Array, scale: Array) -> Array:
+        top = converter.full_scale(self.bits)
+        code = converter.encode(x / scale, bits=self.bits)
+        return exact_sum(code, self.weight, peak=top) * (scale / top)
 
 
 class Crossbar(AbstractMatVec):
@@ -159,13 +165,13 @@ class Crossbar(AbstractMatVec):
 
     `cells` [µS] are the programmed conductances of the lines that carry current out (n_line) on
     the word lines that carry voltage in (n_row), `cell_std` [µS] the standard deviation of one
-    read of each. With `wiring="pairs"` output k is I₂ₖ − I₂ₖ₊₁; with `"shared"` a weight is the
-    difference of two neighbouring cells of one line, gₖ₊₁ − gₖ, so inputs are driven as
-    differences. `gain` turns µS into dimensionless weights.
+    read of each (None: reads repeat exactly). With `wiring="pairs"` output k is I₂ₖ − I₂ₖ₊₁; with
+    `"shared"` a weight is the difference of two neighbouring cells of one line, gₖ₊₁ − gₖ, so
+    inputs are driven as differences. `gain` turns µS into dimensionless weights.
     """
 
     cells: Float[Array, "n_line n_row"]
-    cell_std: Float[Array, "n_line n_row"]
+    cell_std: Float[Array, "n_line n_row"] | None
     gain: Float[Array, ""]
     limit: Float[Array, ""]
     adc_limit: Float[Array, ""]
@@ -200,9 +206,7 @@ class Crossbar(AbstractMatVec):
     @property
     def read_variance(self) -> Float[Array, "n_out n_power"]:
         """Variance per word line [gain² µS²], then that of the output converter."""
-        cells = jnp.square(self.gain * self.cell_std)
-        if not self._neighbours:
-            cells = cells[::2] + cells[1::2]
+        cells = self.gain**2 * self._cell_variance
         step = (
             0.0 if self.adc_bits is None else self.adc_limit / converter.full_scale(self.adc_bits)
         )
@@ -211,8 +215,10 @@ class Crossbar(AbstractMatVec):
 
     def driven(self, start: int, stop: int) -> "Crossbar":
         rows = slice(start, stop + 1) if self._neighbours else slice(start, stop)
-        part = (self.cells[:, rows], self.cell_std[:, rows])
-        return eqx.tree_at(lambda mv: (mv.cells, mv.cell_std), self, part)
+        part = jax.tree.map(lambda cells: cells[:, rows], (self.cells, self.cell_std))
+        return eqx.tree_at(
+            lambda mv: (mv.cells, mv.cell_std), self, part, is_leaf=lambda leaf: leaf is None
+        )
 
     @property
     def _neighbours(self) -> bool:
@@ -223,23 +229,33 @@ class Crossbar(AbstractMatVec):
         top = converter.full_scale(self.bits)
         code = converter.encode(u, bits=self.bits)
         current = exact_sum(code, signed(self.cells, wiring=self.wiring), peak=top)
-        if self._cells_fluctuate:
+        if self.cell_std is not None:
             power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
-            spread = jnp.sqrt(exact_sum(power, self._cell_variance, peak=4.0 * (top + 1) ** 2))
-            current = current + spread * jax.random.normal(needed(key), current.shape, u.dtype)
-        return converter.digitise(
-            self.gain * current / top, limit=self.adc_limit, bits=self.adc_bits
-        )
+            variance = exact_sum(power, self._cell_variance, peak=4 * (top + 1) ** 2)
+            current = current + _root(variance) * jax.random.normal(
+                needed(key), current.shape, current.dtype
+            )
+        y = self.gain * current / top
+        return converter.digitise(y, limit=self.adc_limit, bits=self.adc_bits)
 
     @property
     def _cell_variance(self) -> Float[Array, "n_out n_row"]:
         """Variance [µS²] that one volt on a word line puts on every output."""
+        if self.cell_std is None:
+            lines, n_row = self.cells.shape
+            return jnp.zeros((lines if self._neighbours else lines // 2, n_row), self.cells.dtype)
         variance = jnp.square(self.cell_std)
         return variance if self._neighbours else variance[::2] + variance[1::2]
 
 
-def signed(cells: Float[Array, "n_line n_row"], *, wiring: str) -> Float[Array, "n_out n_in"]:
-    """Return the signed weights [µS] that cells form."""
+def _root(variance: Array) -> Array:
+    """Return √variance with derivative 0 where nothing is driven."""
+    positive = variance > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1)), 0)
+
+
+def signed(cells: Cells, *, wiring: str) -> Cells:
+    """Return the signed weights [µS] (n_out × n_in) that cells (n_line × n_row) form."""
     if wiring == "shared":
         return cells[:, 1:] - cells[:, :-1]
     return cells[::2] - cells[1::2]

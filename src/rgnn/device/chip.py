@@ -87,11 +87,8 @@ class Chip:
 def _check(chip: Chip) -> None:
     """Refuse maps that no crossbar can be."""
     cells = chip.conductance
-    if cells.ndim != 3 or cells.size == 0:
-        raise InputError(
-            f"chip '{chip.name}': the conductance map has shape {cells.shape}; expected "
-            "(rows, columns) or (macros, rows, columns), not empty"
-        )
+    if cells.size == 0:
+        raise InputError(f"chip '{chip.name}': the conductance map is empty, shape {cells.shape}")
     bad = ~np.isfinite(cells)
     if bad.any():
         macro, row, column = np.argwhere(bad)[0]
@@ -148,4 +145,9 @@ def _from_archive(archive: np.lib.npyio.NpzFile, path: Path) -> Chip:
 
 
 def _as_macros(cells: Float[np.ndarray, "..."]) -> Float[np.ndarray, "n_macro n_row n_column"]:
+    if cells.ndim not in (2, 3):
+        raise InputError(
+            f"the conductance map has shape {cells.shape}; expected (rows, columns) or "
+            "(macros, rows, columns)"
+        )
     return cells[None] if cells.ndim == 2 else cells
