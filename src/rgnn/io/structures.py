@@ -82,7 +82,7 @@ def write_frames(
     """Write frames as extended XYZ with `energy`, `forces` and `stress`, and their uncertainties.
 
     `forces_std` [eV/Å] holds one array per frame, shape (n_atom,) or (n_atom, 3); `energy_std`
-    [eV] one number per frame. The file appears whole or not at all.
+    [eV] one number per frame. The file appears whole or not at all; missing folders are made.
     """
     images = [to_ase(frame) for frame in frames]
     for atoms, deviation in zip(images, forces_std or [], strict=forces_std is not None):
@@ -90,9 +90,13 @@ def write_frames(
     for atoms, deviation in zip(images, energy_std or [], strict=energy_std is not None):
         atoms.info["energy_std"] = float(deviation)
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    ase.io.write(partial, images, format="extxyz")
-    os.replace(partial, path)
+    try:
+        ase.io.write(partial, images, format="extxyz")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> Iterator[Frame]:

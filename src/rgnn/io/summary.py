@@ -119,7 +119,7 @@ def describe(frames: Sequence[Frame]) -> Summary:
     )
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def _spread(values: Sequence[float | int]) -> Spread:
     low, mean, high, std = (float(f(values)) for f in (np.min, np.mean, np.max, np.std))
     return Spread(low, mean, high, std)
 
