@@ -13,17 +13,11 @@ from rgnn.core.errors import InputError
 from rgnn.md.config import MDConfig
 from rgnn.md.engine import AseEngine, Engine
 from rgnn.md.files import CHECKPOINT, LOG, TRAJECTORY, Checkpoint, Recorder, load_checkpoint
-from rgnn.md.sample import (
-    ExtrapolationWarning,
-    Sample,
-    check_distances,
-    check_motion,
-    measure,
-)
+from rgnn.md.sample import ExtrapolationWarning, check_distances, check_motion, measure
 from rgnn.md.start import prepare
 
-Progress = Callable[[Sample], None]
-"""Called with every row of the log as it is written."""
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, the steps done and the steps in all, at every row of the log."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +63,7 @@ def run(
     check_distances(motion.atoms, config, first)
     check_motion(motion.atoms, config, first)
     recorder.begin(checkpoint)
-    largest = _drive(motion, config, recorder, checkpoint, progress or (lambda sample: None))
+    largest = _drive(motion, config, recorder, checkpoint, progress or _quiet)
     return MDResult(
         out=out,
         trajectory=out / TRAJECTORY,
@@ -136,13 +130,17 @@ def _record(
     sample = measure(motion.atoms, config, step, motion.conserved())
     if step % config.log_interval == 0:
         recorder.log(sample)
-        progress(sample)
+        progress("md", step, config.steps)
     due = step % config.trajectory_interval == 0
     if due:
         recorder.frame(motion.atoms, sample)
     if due or step == config.steps:
         recorder.save(motion.atoms, motion.state(), config, step)
     return sample.max_force_std_eV_per_A
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Show nothing."""
 
 
 def _warn(std: float, step: int, config: MDConfig) -> None:

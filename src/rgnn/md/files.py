@@ -42,6 +42,17 @@ class Checkpoint:
     physics: dict[str, object]
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run as its files tell it, whole frames only."""
+
+    frames: list[Atoms]
+    """Positions unwrapped; momenta; `info` holds step, time_fs and potential_eV."""
+    log: Log
+    physics: dict[str, object]
+    """The settings that made it, by their names in `MDConfig`."""
+
+
 @dataclass
 class Recorder:
     """Appends to log and trajectory of the run directory `out`."""
@@ -98,9 +109,7 @@ class Recorder:
             "numbers": atoms.numbers,
             "positions": atoms.positions,
             "momenta": atoms.get_momenta(),
-            "masses": atoms.get_masses(),
             "cell": atoms.cell.array,
-            "pbc": atoms.pbc,
             "sizes": np.array([self.sizes[TRAJECTORY], self.sizes[LOG]]),
             "physics": np.array(json.dumps(config.physics())),
         } | {f"state/{name}": value for name, value in state.items()}
@@ -142,22 +151,19 @@ def load_checkpoint(out: Path, start: Atoms, config: MDConfig) -> Checkpoint | N
     return checkpoint
 
 
-def read_run(out: Path) -> tuple[list[Atoms], Log]:
-    """Return the frames and the log of the run directory `out`, whole frames only."""
-    path, sizes = out / CHECKPOINT, None
-    for name in (TRAJECTORY, LOG):
+def read_run(out: Path) -> Run:
+    """Return what the run directory `out` holds, finished or not."""
+    for name in (CHECKPOINT, TRAJECTORY, LOG):
         if not (out / name).exists():
             raise InputError(f"{out}: holds no {name}; give the directory of an md run")
-    if path.exists():
-        with _open(path) as archive:
-            sizes = [int(size) for size in archive["sizes"]]
-    texts = [(out / name).read_bytes() for name in (TRAJECTORY, LOG)]
-    if sizes:
-        texts = [text[:size] for text, size in zip(texts, sizes, strict=True)]
-    frames = read(io.StringIO(texts[0].decode()), index=":", format="extxyz") if texts[0] else []
-    if not frames:
-        raise InputError(f"{out / TRAJECTORY}: no whole frame yet; let the run go on")
-    return list(frames), _parse_log(texts[1].decode())
+    with _open(out / CHECKPOINT) as archive:
+        sizes, physics = _entries(out / CHECKPOINT, archive, "sizes", "physics")
+    trajectory, log = (
+        (out / name).read_bytes()[: int(size)].decode()
+        for name, size in zip((TRAJECTORY, LOG), sizes, strict=True)
+    )
+    frames = read(io.StringIO(trajectory), index=":", format="extxyz")
+    return Run(list(frames), _parse_log(log), json.loads(str(physics)))
 
 
 def _parse_log(text: str) -> Log:
@@ -180,31 +186,35 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
     return archive
 
 
+def _entries(path: Path, archive: np.lib.npyio.NpzFile, *names: str) -> list[np.ndarray]:
+    """Return the named arrays; raise `InputError` if one is missing or unreadable."""
+    try:
+        return [archive[name] for name in names]
+    except Exception as error:
+        raise InputError(f"{path}: damaged checkpoint ({error!r})") from error
+
+
 def _read_checkpoint(path: Path, start: Atoms) -> Checkpoint:
     with _open(path) as archive:
-        try:
-            arrays = {name: archive[name] for name in archive.files}
-            same = np.array_equal(arrays["numbers"], start.numbers)
-            atoms = start.copy()
-            if same:
-                atoms.set_constraint()
-                atoms.set_cell(arrays["cell"])
-                atoms.set_positions(arrays["positions"])
-                atoms.set_masses(arrays["masses"] if start.has("masses") else None)
-                atoms.set_momenta(arrays["momenta"])
-                atoms.set_constraint(start.constraints)
-            checkpoint = Checkpoint(
-                step=int(arrays["step"]),
-                atoms=atoms,
-                state={k.removeprefix("state/"): v for k, v in arrays.items() if "/" in k},
-                sizes=(int(arrays["sizes"][0]), int(arrays["sizes"][1])),
-                physics=json.loads(str(arrays["physics"])),
-            )
-        except Exception as error:
-            raise InputError(f"{path}: damaged checkpoint ({error!r})") from error
-    if not same:
-        raise InputError(f"{path}: belongs to other atoms than the start structure")
-    return checkpoint
+        names = [name for name in archive.files if name.startswith("state/")]
+        state = dict(zip(names, _entries(path, archive, *names), strict=True))
+        step, sizes, physics, numbers = _entries(
+            path, archive, "step", "sizes", "physics", "numbers"
+        )
+        if not np.array_equal(numbers, start.numbers):
+            raise InputError(f"{path}: belongs to other atoms than the start structure")
+        positions, momenta, cell = _entries(path, archive, "positions", "momenta", "cell")
+    atoms = start.copy()
+    atoms.set_cell(cell)
+    atoms.set_positions(positions, apply_constraint=False)
+    atoms.set_momenta(momenta, apply_constraint=False)
+    return Checkpoint(
+        step=int(step),
+        atoms=atoms,
+        state={name.removeprefix("state/"): value for name, value in state.items()},
+        sizes=(int(sizes[0]), int(sizes[1])),
+        physics=json.loads(str(physics)),
+    )
 
 
 def _full(path: Path, error: OSError) -> InputError:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms, units
-from ase.neighborlist import primitive_neighbor_list
 from jaxtyping import Float
+from vesin import NeighborList
 
 from rgnn.core.errors import InputError
 from rgnn.core.units import EV_PER_A3_IN_GPA
@@ -100,8 +100,11 @@ def check_forces(atoms: Atoms, config: MDConfig, step: int) -> None:
 
 def check_distances(atoms: Atoms, config: MDConfig, step: int) -> None:
     """Raise `Unstable` if two atoms have collapsed onto one another (every logged step)."""
-    first, second, distance = primitive_neighbor_list(
-        "ijd", atoms.pbc, atoms.cell.array, atoms.positions, config.min_distance_A
+    if config.min_distance_A == 0:
+        return
+    near = NeighborList(cutoff=config.min_distance_A, full_list=False, n_threads=1)
+    first, second, distance = near.compute(
+        atoms.get_positions(wrap=True), atoms.cell.array, atoms.pbc, quantities="ijd"
     )
     if len(distance) == 0:
         return
