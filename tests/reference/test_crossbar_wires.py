@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import hypothesis.extra.numpy as npst
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgnn.core.errors import InputError
-from rgnn.crossbar import effective_matrix
+from rgnn.crossbar import effective_matrix, gate_driven_currents
 
 PARITY = Path(__file__).parents[2] / "../shared/parity/crossbar"
 
@@ -89,6 +91,32 @@ def test_reciprocity_driving_the_outputs_reads_the_inputs(G):
     forward = effective_matrix(G, r_word=2.0, r_bit=7.0)
     backward = effective_matrix(G.T[::-1, ::-1], r_word=7.0, r_bit=2.0)
     np.testing.assert_allclose(forward, backward[::-1, ::-1].T, rtol=1e-9, atol=1e-20)
+
+
+def gated(G, gates, r_bit, r_source):
+    """One column of cells between a bit line and a source line, both contacted at the bottom."""
+    m = len(G)
+    matrix, drive = np.zeros((2 * m, 2 * m)), np.zeros(2 * m)
+    branches = [(k, m + k, G[k] * gates[k]) for k in range(m)]
+    branches += [(k, k + 1, 1 / r_bit) for k in range(m - 1)]
+    branches += [(m + k, m + k + 1, 1 / r_source) for k in range(m - 1)]
+    for a, b, g in branches:
+        matrix[[a, b], [a, b]] += g
+        matrix[a, b] -= g
+        matrix[b, a] -= g
+    matrix[m - 1, m - 1] += 1 / r_bit
+    drive[m - 1] = 1 / r_bit
+    matrix[-1, -1] += 1 / r_source
+    return np.linalg.solve(matrix, drive)[-1] / r_source
+
+
+def test_gate_driven_columns():
+    rng = np.random.default_rng(0)
+    G, gates = rng.gamma(1.0, 2e-3, (6, 2)), rng.integers(0, 2, (3, 6)).astype(float)
+    with jax.enable_x64(True):
+        currents = gate_driven_currents(jnp.asarray(G), jnp.asarray(gates), r_bit=4.0, r_source=9.0)
+    expected = [[gated(G[:, c], gate, 4.0, 9.0) for c in range(2)] for gate in gates]
+    np.testing.assert_allclose(currents, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

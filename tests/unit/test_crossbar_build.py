@@ -1,5 +1,7 @@
 """Cutting matrices out of a chip: every cell once, and a clear word when cells run out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from rgnn.core.errors import InputError
 from rgnn.crossbar import build
 from rgnn.crossbar.matvec import Crossbar, Exact, Quantised
 from rgnn.device.chip import Chip
+from rgnn.device.wires import Wires
 
 
 def numbered(macros=2, rows=10, columns=16, wiring="pairs"):
@@ -85,3 +88,39 @@ def test_a_chip_of_equal_cells_makes_no_weights():
 def test_weights_have_unit_variance_over_a_chip():
     block = build.cut(Chip.sample(seed=1), [(200, 500)])[0]
     assert abs(block.weight.std() - 1) < 0.01 and abs(block.weight.mean()) < 0.02
+
+
+def test_ideal_wires_change_nothing():
+    chip = Chip.sample(seed=1)
+    plain = build.cut(chip, [(5, 7)])[0]
+    wired = build.cut(chip.with_wires(0.0, 0.0), [(5, 7)])[0]
+    np.testing.assert_allclose(wired.cells, plain.cells, rtol=1e-12)
+
+
+def test_wires_weaken_the_far_corner_most_and_noise_with_it():
+    cells = np.random.default_rng(0).gamma(9.0, 10.0, (1, 64, 64))
+    chip = Chip(cells).with_noise(0.05)
+    plain = build.cut(chip, [(32, 32)])[0]
+    wired = build.cut(chip.with_wires(2.0, 2.0), [(32, 32)])[0]
+    kept = wired.cells / plain.cells
+    assert (kept < 1).all() and kept[-1].mean() < kept[0].mean()
+    np.testing.assert_allclose(wired.cell_std / wired.cells, 0.05)
+
+
+def test_a_strip_far_from_the_ground_loses_more():
+    """The first strip lies on top of a macro: its bit lines pass all other rows."""
+    cells = np.random.default_rng(0).gamma(9.0, 10.0, (1, 40, 64))
+    chip = Chip(np.concatenate([cells[:, :20], cells[:, :20]], axis=1)).with_wires(0.0, 5.0)
+    top, bottom = (build.read_strip(chip, 0, first, 20)[0] for first in (0, 20))
+    assert (top < bottom).all()
+
+
+def test_gate_driven_wires_are_refused_with_the_way_out():
+    chip = replace(Chip.sample(seed=1), wires=Wires(drive="gate"))
+    with pytest.raises(InputError, match="gate_driven_currents"):
+        build.cut(chip, [(2, 2)])
+
+
+def test_wires_are_saved_with_the_chip(tmp_path):
+    numbered().with_wires(0.3, 2.5).save(tmp_path / "chip.npz")
+    assert Chip.load(tmp_path / "chip.npz").wires == Wires(0.3, 2.5)

@@ -1,3 +1,4 @@
 """Many cells and their periphery = one noisy matrix."""
 
+from rgnn.crossbar.gated import gate_driven_currents as gate_driven_currents
 from rgnn.crossbar.wires import effective_matrix as effective_matrix

@@ -10,7 +10,11 @@ from jaxtyping import Float
 
 from rgnn.core.errors import InputError
 from rgnn.crossbar.matvec import AbstractMatVec, Crossbar, Exact, Quantised, signed
+from rgnn.crossbar.wires import effective_matrix
 from rgnn.device.chip import Chip
+
+_Strip = tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width"]]
+"""Conductances [µS] and the standard deviations of one read."""
 
 Rung = Literal["exact", "quantised", "crossbar"]
 
@@ -60,10 +64,40 @@ def cut(chip: Chip, shapes: Sequence[tuple[int, int]]) -> list[Block]:
     gain = 1.0 / _weight_std(chip)
     blocks = []
     for n_out, n_in in shapes:
-        cells = shelves.take(n_out, n_in)
-        blocks.append(Block(cells, chip.noise.std(cells), gain, chip.wiring))
+        cells, cell_std = shelves.take(n_out, n_in)
+        blocks.append(Block(cells, cell_std, gain, chip.wiring))
     shelves.check()
     return blocks
+
+
+def read_strip(chip: Chip, macro: int, first: int, height: int) -> _Strip:
+    """Return what the bit lines see of `height` word lines: conductances and read noise [µS].
+
+    With resistive wires these are the entries of the strip's effective matrix, all its columns
+    being read at once and the gates of the other rows off. The noise of a cell reaches its line
+    weakened as its current is (first order in the noise).
+    """
+    cells = chip.conductance[macro, first : first + height]
+    cell_std = chip.noise.std(cells)
+    if chip.wires is None:
+        return cells, cell_std
+    if chip.wires.drive == "gate":
+        raise InputError(
+            f"chip '{chip.name}': its inputs drive gates, so with resistive wires the currents are "
+            "not linear in the inputs and no matrix stands for the array; use ideal wires, or "
+            "rgnn.crossbar.gate_driven_currents plane by plane"
+        )
+    seen = (
+        1e6
+        * effective_matrix(
+            1e-6 * cells,
+            chip.wires.word_line,
+            chip.wires.bit_line,
+            rows_below=chip.conductance.shape[1] - first - height,
+        ).T
+    )
+    weakened = np.divide(seen, cells, out=np.ones_like(cells), where=cells > 0)
+    return seen, cell_std * weakened
 
 
 def mount(block: Block, periphery: Periphery, *, limit: float, dtype: str) -> AbstractMatVec:
@@ -108,46 +142,43 @@ class _Shelves:
 
     def __init__(self, chip: Chip):
         self.chip = chip
-        self.open: dict[int, tuple[int, int, int]] = {}  # height → macro, first row, next column
+        self.open: dict[int, tuple[_Strip, int]] = {}  # height → shelf and its next free column
         self.used: list[int] = []  # word lines taken in every macro opened so far
 
-    def take(self, n_out: int, n_in: int) -> Float[np.ndarray, "n_line n_row"]:
+    def take(self, n_out: int, n_in: int) -> _Strip:
+        """Return the cells of a matrix and their noise, lines × word lines."""
         shared = self.chip.wiring == "shared"
         n_row, n_line = (n_in + 1, n_out) if shared else (n_in, 2 * n_out)
         rows = self.chip.conductance.shape[1]
         heights = [min(rows, n_row - top) for top in range(0, n_row, rows)]
-        return np.concatenate([self._lines(height, n_line) for height in heights], axis=0).T
+        cells, cell_std = _join([self._lines(height, n_line) for height in heights], axis=0)
+        return cells.T, cell_std.T
 
-    def _lines(self, height: int, count: int) -> Float[np.ndarray, "height count"]:
+    def _lines(self, height: int, count: int) -> _Strip:
         """Return `count` bit lines of a shelf of `height` rows, opening new shelves as needed."""
         columns = self.chip.conductance.shape[2]
         pieces = []
         while count:
-            macro, row, column = self.open.get(height, (0, 0, columns))
-            if column == columns:
-                macro, row, column = self._shelf(height)
+            strip, column = self.open.get(height, (None, columns))
+            if strip is None or column == columns:
+                strip, column = self._shelf(height), 0
             width = min(count, columns - column)
-            pieces.append(self._cells(macro, row, column, height, width))
-            self.open[height] = macro, row, column + width
+            pieces.append(tuple(part[:, column : column + width] for part in strip))
+            self.open[height] = strip, column + width
             count -= width
-        return np.concatenate(pieces, axis=1)
+        return _join(pieces, axis=1)
 
-    def _shelf(self, height: int) -> tuple[int, int, int]:
+    def _shelf(self, height: int) -> _Strip:
         """Open a shelf in the first macro with room for it."""
-        rows = self.chip.conductance.shape[1]
+        n_macro, rows, columns = self.chip.conductance.shape
         fits = (m for m, used in enumerate(self.used) if used + height <= rows)
         macro = next(fits, len(self.used))
         if macro == len(self.used):
             self.used.append(0)
         first, self.used[macro] = self.used[macro], self.used[macro] + height
-        return macro, first, 0
-
-    def _cells(
-        self, macro: int, row: int, column: int, height: int, width: int
-    ) -> Float[np.ndarray, "height width"]:
-        if macro >= len(self.chip.conductance):
-            return np.zeros((height, width))
-        return self.chip.conductance[macro, row : row + height, column : column + width]
+        if macro >= n_macro:
+            return np.zeros((height, columns)), np.zeros((height, columns))
+        return read_strip(self.chip, macro, first, height)
 
     def check(self) -> None:
         n_macro, rows, columns = self.chip.conductance.shape
@@ -156,3 +187,8 @@ class _Shelves:
                 f"the model needs {len(self.used)} macros of {rows}×{columns} cells, chip "
                 f"'{self.chip.name}' has {n_macro}: use a chip with more macros or a smaller model"
             )
+
+
+def _join(pieces: Sequence[tuple[np.ndarray, np.ndarray]], axis: int) -> _Strip:
+    cells, cell_std = zip(*pieces, strict=True)
+    return np.concatenate(cells, axis), np.concatenate(cell_std, axis)

@@ -5,7 +5,6 @@ them the frozen weights of every model built on the chip. `read` happens at ever
 described by `noise`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from rgnn.core.errors import InputError
 from rgnn.device import presets
 from rgnn.device.noise import ReadNoise
+from rgnn.device.wires import Wires
 
 Wiring = Literal["pairs", "shared"]
 """How cells make signed weights: disjoint `pairs` (g₂ₖ − g₂ₖ₊₁), or differences of neighbours
@@ -33,6 +33,8 @@ class Chip:
     noise: ReadNoise = field(default_factory=ReadNoise)
     wiring: Wiring = "pairs"
     name: str = "unnamed"
+    wires: Wires | None = None
+    """None are ideal wires."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -45,6 +47,10 @@ class Chip:
     def with_noise(self, relative: float, additive: float = 0.0) -> "Chip":
         """Return the same cells with another read noise."""
         return replace(self, noise=ReadNoise(relative, additive))
+
+    def with_wires(self, word_line: float = 1.0, bit_line: float = 1.0) -> "Chip":
+        """Return the same cells behind wires of this resistance [Ω] per cell."""
+        return replace(self, wires=Wires(word_line, bit_line))
 
     @staticmethod
     def sample(
@@ -69,19 +75,16 @@ class Chip:
 
     def save(self, path: str | Path) -> None:
         """Write the chip to `path` (.npz, plain arrays only)."""
-        with Path(path).open("wb") as stream:
-            np.savez_compressed(
-                stream,
-                conductance_uS=self.conductance.astype(np.float32),
-                noise=np.array([self.noise.relative, self.noise.additive]),
-                wiring=np.array(self.wiring),
-                name=np.array(self.name),
-            )
+        from rgnn.device import archive
+
+        archive.write(self, Path(path))
 
     @staticmethod
     def load(path: str | Path) -> "Chip":
         """Read a chip written by `save`, or any .npz with one 2-D or 3-D map in µS."""
-        return _read(Path(path), lambda archive: _from_archive(archive, Path(path)))
+        from rgnn.device import archive
+
+        return archive.read(Path(path))
 
 
 def _check(chip: Chip) -> None:
@@ -109,45 +112,3 @@ def _check(chip: Chip) -> None:
         )
     if chip.noise.relative < 0 or chip.noise.additive < 0:
         raise InputError(f"chip '{chip.name}': read noise must not be negative")
-
-
-def _read(path: Path, convert: Callable[[np.lib.npyio.NpzFile], Chip]) -> Chip:
-    if not path.exists():
-        raise InputError(f"no such chip file: {path}")
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except Exception as error:
-        raise InputError(f"{path}: not a readable .npz chip file ({error})") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        return Chip(_as_macros(np.asarray(archive, dtype=float)), name=path.stem)
-    with archive:
-        return convert(archive)
-
-
-def _from_archive(archive: np.lib.npyio.NpzFile, path: Path) -> Chip:
-    try:
-        arrays = {name: archive[name] for name in archive.files}
-    except ValueError as error:
-        raise InputError(f"{path}: holds Python objects, which are never loaded") from error
-    if "conductance_uS" in arrays:
-        return Chip(
-            _as_macros(arrays["conductance_uS"].astype(float)),
-            ReadNoise(*map(float, arrays.get("noise", np.zeros(2)))),
-            str(arrays.get("wiring", "pairs")),  # pyright: ignore[reportArgumentType]
-            str(arrays.get("name", path.stem)),
-        )
-    maps = {k: v for k, v in arrays.items() if v.ndim >= 2 and np.issubdtype(v.dtype, np.number)}
-    if len(maps) != 1:
-        raise InputError(
-            f"{path}: expected one map named 'conductance_uS', found {sorted(arrays) or 'nothing'}"
-        )
-    return Chip(_as_macros(next(iter(maps.values())).astype(float)), name=path.stem)
-
-
-def _as_macros(cells: Float[np.ndarray, "..."]) -> Float[np.ndarray, "n_macro n_row n_column"]:
-    if cells.ndim not in (2, 3):
-        raise InputError(
-            f"the conductance map has shape {cells.shape}; expected (rows, columns) or "
-            "(macros, rows, columns)"
-        )
-    return cells[None] if cells.ndim == 2 else cells
