@@ -1,5 +1,7 @@
 """Bad input gets one line that says what, where (file and frame) and what to do."""
 
+import gzip
+
 import ase.io
 import numpy as np
 import pytest
@@ -82,6 +84,23 @@ def test_binary_junk(tmp_path, name):
 def test_foreign_text(tmp_path, name):
     (tmp_path / name).write_text("Dear reader,\nthis is a letter.\n")
     assert str(tmp_path / name) in refuse(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.py", "a.toml"])
+def test_formats_ase_does_not_read(tmp_path, name):
+    (tmp_path / name).write_text("x = 1\n")
+    assert "not a structure file ASE reads" in refuse(tmp_path / name)
+
+
+def test_damaged_compression(xyz):
+    path = xyz.with_name("a.extxyz.gz")
+    path.write_bytes(gzip.compress(xyz.read_bytes() * 1000)[:-50])
+    assert "a.extxyz.gz: " in refuse(path)
+
+
+def test_an_impossible_number_of_atoms(tmp_path):
+    (tmp_path / "a.xyz").write_text("99999999999\n\nHe 0 0 0\n")
+    assert "a.xyz, frame 0: the file ends 99999999998 lines before" in refuse(tmp_path / "a.xyz")
 
 
 def test_folder_that_is_no_system(tmp_path):
@@ -202,6 +221,7 @@ def test_cells_without_volume():
     assert as_frames(Atoms("He", pbc=False), need_labels=False)
     flat.cell[2] = [8, 0, 0]
     assert "periodic but its volume is 0" in refuse(flat, need_labels=False)
+    assert "periodic but its volume is 0" in refuse(Atoms("He", pbc=True), need_labels=False)
 
 
 def test_a_cell_that_repeats_the_atom_too_soon():

@@ -58,13 +58,26 @@ def test_formats_written_by_ase(tmp_path, name):
             assert frame.info == {"melt": number // 2, "temperature_K": 300.5}
 
 
-def test_ase_database(tmp_path):
+@pytest.mark.parametrize("name", ["a.db", "a.json"])
+def test_ase_database(tmp_path, name):
     images = [water(number) for number in range(3)]
+    with connect(tmp_path / name) as database:
+        for number, atoms in enumerate(images):
+            database.write(atoms, melt=number)
+    for number, frame in enumerate(read_frames(tmp_path / name)):
+        assert_same(frame, images[number])
+        assert frame.info == {"melt": number}
+
+
+def test_ase_database_with_labels_beside_the_atoms(tmp_path):
+    atoms = water(stress=False)
+    forces = atoms.get_forces()
+    atoms.calc = None
     with connect(tmp_path / "a.db") as database:
-        for atoms in images:
-            database.write(atoms)
-    for frame, atoms in zip(read_frames(tmp_path / "a.db"), images, strict=True):
-        assert_same(frame, atoms)
+        database.write(atoms, data={"energy": np.array([-1.5]), "forces": forces})
+    (frame,) = read_frames(tmp_path / "a.db")
+    assert frame.labels.energy == -1.5
+    np.testing.assert_array_equal(frame.labels.forces, forces)
 
 
 @pytest.mark.parametrize("name", ["POSCAR", "a.cif"])
@@ -285,6 +298,13 @@ def test_as_frames_takes_atoms_frames_and_mixtures():
         as_frames([frame, "train.extxyz"])
     with pytest.raises(InputError, match="the list is empty"):
         as_frames([])
+
+
+def test_blank_lines_between_frames(tmp_path):
+    path = tmp_path / "a.xyz"
+    ase.io.write(path, water())
+    path.write_text("\n\n".join([path.read_text()] * 2) + "\n\n")
+    assert len(read_frames(path)) == 2
 
 
 def test_gzip_of_plain_xyz_without_labels(tmp_path):

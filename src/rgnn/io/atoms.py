@@ -51,9 +51,11 @@ def structure_of(atoms: Atoms) -> Structure:
     """Return the positions, numbers, cell and periodicity of `atoms`, nothing checked.
 
     A direction that is not periodic and has no cell vector is given a unit vector when another
-    direction is periodic, so that a periodic cell always has a volume.
+    direction is periodic, so that a slab or wire has a cell of full rank.
     """
-    cell = atoms.cell.complete() if atoms.pbc.any() else atoms.cell
+    missing = ~atoms.cell.array.any(axis=1)
+    lower_dimensional = atoms.pbc.any() and not (missing & atoms.pbc).any()
+    cell = atoms.cell.complete() if lower_dimensional else atoms.cell
     return Structure(
         positions=np.array(atoms.positions, dtype=float),
         numbers=np.array(atoms.numbers, dtype=int),
@@ -75,20 +77,21 @@ def from_ase(atoms: Atoms, source: str = "") -> Frame:
     InputError
         when a label is there but is not numbers of the right shape.
     """
-    stored = _stored_values(atoms)
-    energy = _label(stored, ENERGY_NAMES, "energy", [()], source)
+    info = _all_info(atoms)
+    stored = _stored_values(atoms, info)
+    energy = _label(stored, ENERGY_NAMES, "energy", [(), (1,)], source)
     forces = _label(stored, FORCES_NAMES, "forces", [(len(atoms), 3)], source)
     if forces is None and len(atoms) == 1:
         forces = np.zeros((1, 3))
     return Frame(
         structure=structure_of(atoms),
         labels=Labels(
-            energy=None if energy is None else float(energy),
+            energy=None if energy is None else energy.item(),
             forces=forces,
             stress=_stress(atoms, stored, source),
         ),
         source=source,
-        info=_plain_info(atoms.info),
+        info=_plain_info(info),
     )
 
 
@@ -141,9 +144,15 @@ def _as_frame(entry: object, index: int) -> Frame:
     )
 
 
-def _stored_values(atoms: Atoms) -> dict[str, Any]:
+def _all_info(atoms: Atoms) -> dict[Any, Any]:
+    """Return `atoms.info` with what an ASE database packs into two entries of it."""
+    info = dict(atoms.info)
+    return {**info.pop("data", {}), **info.pop("key_value_pairs", {}), **info}
+
+
+def _stored_values(atoms: Atoms, info: Mapping[Any, Any]) -> dict[str, Any]:
     """Return every value kept with the atoms by lower-case name; calculator results come last."""
-    values = {**atoms.arrays, **atoms.info}
+    values = {**atoms.arrays, **info}
     if atoms.calc is not None:
         for name in set(getattr(atoms.calc, "results", {})).intersection(all_properties):
             result = atoms.calc.get_property(name, atoms, allow_calculation=False)

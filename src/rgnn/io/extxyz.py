@@ -7,6 +7,7 @@ one line per atom. ASE reads a cut file with an obscure error or none at all.
 import re
 from collections.abc import Iterator
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 from ase import Atoms
@@ -26,40 +27,46 @@ def iter_xyz(path: Path) -> Iterator[Atoms]:
     InputError
         naming the frame that is cut short, has a broken header or a row of the wrong length.
     """
-    with open_with_compression(str(path), "rt") as file:
-        for number, lines in enumerate(_frames_of_lines(file, path)):
-            yield _parse(lines, f"{path}, frame {number}")
+    for number, lines in enumerate(_frames_of_lines(_lines(path), path)):
+        yield _parse(lines, f"{path}, frame {number}")
 
 
-def _frames_of_lines(file: Iterator[str], path: Path) -> Iterator[list[str]]:
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with open_with_compression(str(path), "rt") as file:
+            yield from file
+    except Exception as error:  # undecodable text, damaged compression, no permission
+        raise InputError(
+            f"{path}: not readable as extended XYZ ({type(error).__name__}: {error}); "
+            "download or write it again"
+        ) from error
+
+
+def _frames_of_lines(lines: Iterator[str], path: Path) -> Iterator[list[str]]:
     """Yield the lines of each frame: header, comment, atoms, and cell vectors in VEC lines."""
     number = 0
-    header = _line(file, path)
-    while header.strip():
+    header = _next_filled(lines)
+    while header:
         source = f"{path}, frame {number}"
         n_atom = _atom_count(header, source)
-        lines = [header] + [_line(file, path) for _ in range(n_atom + 1)]
-        missing = sum(not line for line in lines[1:])
+        frame = [header, *islice(lines, n_atom + 1)]
+        missing = n_atom + 2 - len(frame)
         if missing:
             raise InputError(
                 f"{source}: the file ends {missing} lines before the frame's {n_atom} atoms are "
                 f"complete; remove the frame, or read `{path}@:{number}`"
             )
-        header = _line(file, path)
+        header = _next_filled(lines)
         while header.lstrip().startswith("VEC"):
-            lines.append(header)
-            header = _line(file, path)
-        yield lines
+            frame.append(header)
+            header = _next_filled(lines)
+        yield frame
         number += 1
 
 
-def _line(file: Iterator[str], path: Path) -> str:
-    try:
-        return next(file, "")
-    except (UnicodeDecodeError, OSError, EOFError) as error:
-        raise InputError(
-            f"{path}: not readable as text ({error}); is it an extended XYZ file?"
-        ) from error
+def _next_filled(lines: Iterator[str]) -> str:
+    """Return the next line that is not blank, empty text at the end of the file."""
+    return next((line for line in lines if line.strip()), "")
 
 
 def _atom_count(header: str, source: str) -> int:

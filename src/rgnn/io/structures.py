@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 
+import ase.db
 import ase.io
 import ase.io.formats
 import numpy as np
@@ -107,23 +108,46 @@ def _open(path: Path) -> Iterator[Frame]:
         return iter_deepmd(path)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; write or download it again")
-    atoms = iter_xyz(path) if _format(path) == "extxyz" else _iter_ase(path)
-    return (from_ase(image, f"{path}, frame {number}") for number, image in enumerate(atoms))
+    return (
+        from_ase(atoms, f"{path}, frame {number}") for number, atoms in enumerate(_images(path))
+    )
+
+
+def _images(path: Path) -> Iterator[Atoms]:
+    """Return the images of a file, read by what knows its format best."""
+    name = _format(path)
+    if name == "extxyz":
+        return iter_xyz(path)
+    if name in ("db", "json"):
+        return _named(_rows(path, name), path, name)
+    images = ase.io.iread(str(path), index=":", format=name, do_not_split_by_at_sign=True)
+    return _named(images, path, name)
 
 
 def _format(path: Path) -> str:
     """Return ASE's name of the file's format."""
     try:
-        return ase.io.formats.filetype(str(path))
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a structure file ASE knows; convert it to extended XYZ"
-        ) from error
+        # Absolute, since ASE takes a name that begins with `postgres` for a server.
+        name = ase.io.formats.filetype(str(path.absolute()))
+    except Exception as error:  # unknown type, damaged compression, no permission
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{path}: ASE cannot tell its format ({reason}); is it whole?") from error
+    known = ase.io.formats.ioformats.get(name)
+    if known is None or not known.can_read:
+        raise InputError(f"{path}: not a structure file ASE reads; convert it to extended XYZ")
+    return name
 
 
-def _iter_ase(path: Path) -> Iterator[Atoms]:
-    """Yield the images of a file in any of ASE's formats; its errors name the frame."""
-    images = ase.io.iread(str(path), index=":", do_not_split_by_at_sign=True)
+def _rows(path: Path, name: str) -> Iterator[Atoms]:
+    """Yield the rows of an ASE database with their key-value pairs, which ASE's reader drops."""
+    for row in ase.db.connect(str(path), type=name, serial=True).select():
+        atoms = row.toatoms(add_additional_information=True)
+        del atoms.info["unique_id"]
+        yield atoms
+
+
+def _named(images: Iterator[Atoms], path: Path, name: str) -> Iterator[Atoms]:
+    """Yield the images; an error of their reader becomes one line that names the frame."""
     for number in count():
         try:
             image = next(images)
@@ -132,7 +156,7 @@ def _iter_ase(path: Path) -> Iterator[Atoms]:
         except Exception as error:  # readers of foreign formats raise anything
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
-                f"{path}, frame {number}: ASE cannot read it as {_format(path)} ({reason}); "
+                f"{path}, frame {number}: ASE cannot read it as {name} ({reason}); "
                 "the file is truncated or damaged"
             ) from error
         yield image
