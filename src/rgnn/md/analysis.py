@@ -19,6 +19,7 @@ from rgnn.md.observables import (
     RadialDistribution,
     Temperature,
     Vibrations,
+    default_window,
     diffusion,
     drift,
     mean_square_displacement,
@@ -31,6 +32,7 @@ from rgnn.md.start import degrees_of_freedom
 
 _FRAMES_FOR_RDF = 200  # more add nothing to the eye and seconds to the wait
 _MIN_FRAMES = 32
+_BLOCKS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,8 @@ class Displacement:
 
     lag_ps: Float[np.ndarray, " n_lag"]
     msd_A2: Float[np.ndarray, " n_lag"]
-    diffusion: Diffusion
+    diffusion: Diffusion | None
+    """`None` where the run is too short to see past vibrations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,8 @@ class Analysis:
 
     log: Log
     """The whole log, the discarded part included."""
-    target_K: float
+    target_K: float | None
+    """What the thermostat aims at; `None` in nve, where there is none."""
     discarded_ps: float
     length_ps: float
     """What was analysed."""
@@ -62,9 +66,9 @@ class Analysis:
     """By element symbol; empty if there are too few frames."""
     vibrations: Vibrations | None
 
-    def summary(self) -> dict[str, float | int | str]:
+    def summary(self) -> dict[str, float | int | str | None]:
         """Return the numbers alone, units in their names, ready for JSON."""
-        numbers: dict[str, float | int | str] = {
+        numbers: dict[str, float | int | str | None] = {
             "n_atoms": self.n_atoms,
             "length_ps": self.length_ps,
             "discarded_ps": self.discarded_ps,
@@ -74,21 +78,18 @@ class Analysis:
             numbers |= {f"temperature_{k}": v for k, v in asdict(self.temperature).items()}
         if self.drift:
             numbers |= {f"energy_drift_{k}": v for k, v in asdict(self.drift).items()}
-        for symbol, displacement in self.displacements.items():
-            found = displacement.diffusion
-            numbers |= {
-                f"diffusion_{symbol}_A2_per_ps": found.A2_per_ps,
-                f"diffusion_{symbol}_stderr_A2_per_ps": found.stderr_A2_per_ps,
-                f"diffusion_{symbol}_cm2_per_s": found.cm2_per_s,
-                f"diffusion_{symbol}_stderr_cm2_per_s": found.stderr_cm2_per_s,
-                f"diffusion_{symbol}_window_ps": "{:g}-{:g}".format(*found.window_ps),
-            }
-        for column in ("pressure_GPa", "volume_A3"):
-            if np.isfinite(self.log[column]).any():
-                numbers[f"{column}_mean"] = float(np.nanmean(_late(self.log, self.discarded_ps)[column]))
-        if np.isfinite(self.log["max_force_std_eV_per_A"]).any():
-            highest = float(np.nanmax(self.log["max_force_std_eV_per_A"]))
-            numbers["max_force_std_eV_per_A"] = highest
+        for symbol, one in self.displacements.items():
+            if one.diffusion:
+                numbers |= _diffusion_numbers(f"diffusion_{symbol}", one.diffusion)
+        late = _late(self.log, self.discarded_ps)
+        for column, reduce in (
+            ("pressure_GPa", np.mean),
+            ("volume_A3", np.mean),
+            ("max_force_std_eV_per_A", np.max),
+        ):
+            if np.isfinite(late[column]).any():
+                name = column if reduce is np.max else f"mean_{column}"
+                numbers[name] = float(reduce(late[column]))
         return numbers
 
 
@@ -109,7 +110,7 @@ def analyse(out: Path, *, discard: float = 0.2, r_max: float = 6.0) -> Analysis:
     enough = len(frames) >= _MIN_FRAMES
     return Analysis(
         log=run.log,
-        target_K=settings.temperature_K,
+        target_K=None if settings.ensemble == "nve" else settings.temperature_K,
         discarded_ps=skipped,
         length_ps=float(times[-1]) - skipped,
         n_atoms=len(frames[0]),
@@ -121,6 +122,17 @@ def analyse(out: Path, *, discard: float = 0.2, r_max: float = 6.0) -> Analysis:
     )
 
 
+def _diffusion_numbers(name: str, found: Diffusion) -> dict[str, float | int | str | None]:
+    return {
+        f"{name}_A2_per_ps": found.A2_per_ps,
+        f"{name}_stderr_A2_per_ps": found.stderr_A2_per_ps,
+        f"{name}_cm2_per_s": found.cm2_per_s,
+        f"{name}_stderr_cm2_per_s": found.stderr_cm2_per_s,
+        f"{name}_window_ps": "{:g}-{:g}".format(*found.window_ps),
+        f"{name}_exponent": found.exponent,
+    }
+
+
 def _late(log: Log, skipped_ps: float) -> Log:
     kept = log["time_fs"] >= 1000 * skipped_ps
     return {name: column[kept] for name, column in log.items()}
@@ -130,7 +142,9 @@ def _temperature(run: Run, settings: MDConfig, late: Log) -> Temperature | None:
     if len(late["temperature_K"]) < 2:
         return None
     freedom = degrees_of_freedom(run.frames[0], friction=settings.has_friction)
-    return temperature(late["temperature_K"], settings.temperature_K, max(freedom, 1))
+    kelvin = late["temperature_K"]
+    target = float(kelvin.mean()) if settings.ensemble == "nve" else settings.temperature_K
+    return temperature(kelvin, target, max(freedom, 1))
 
 
 def _drift(late: Log, n_atoms: int) -> Drift | None:
@@ -159,9 +173,16 @@ def _displacements(frames: list[Atoms], frame_ps: float) -> dict[str, Displaceme
         lags = np.arange(len(msd)) * frame_ps
         half = len(msd) // 2  # beyond, few origins are left
         found[chemical_symbols[number]] = Displacement(
-            lags[:half], msd[:half], diffusion(mine, frame_ps)
+            lags[:half], msd[:half], _diffusion(mine, frame_ps)
         )
     return found
+
+
+def _diffusion(path: Float[np.ndarray, "n_frame n_atom 3"], frame_ps: float) -> Diffusion | None:
+    low, high = default_window(len(path) // _BLOCKS * frame_ps)
+    if high < 1.5 * low:
+        return None
+    return diffusion(path, frame_ps, n_block=_BLOCKS)
 
 
 def _paths(frames: list[Atoms]) -> Float[np.ndarray, "n_frame n_atom 3"]:

@@ -52,7 +52,7 @@ def temperature(
     time_ps: Float[np.ndarray, " n_sample"],
     kelvin: Float[np.ndarray, " n_sample"],
     *,
-    target_K: float,
+    target_K: float | None = None,
     discarded_ps: float = 0.0,
     statistics: Temperature | None = None,
 ) -> Figure:
@@ -60,13 +60,16 @@ def temperature(
     figure, (axes,) = panels(width=5.0, height=3.0)
     _discarded(axes, discarded_ps)
     axes.plot(time_ps, kelvin, lw=0.8, color=PALETTE[0])
-    axes.axhline(target_K, color=PALETTE[1], lw=1, label=f"target {target_K:g} K")
+    if target_K is not None:
+        axes.axhline(target_K, color=PALETTE[1], lw=1, label=f"target {target_K:g} K")
     title = "Temperature"
     if statistics:
+        centre = statistics.mean_K if target_K is None else target_K
         spread = statistics.canonical_std_K
-        band = (target_K - spread, target_K + spread)
         label = f"canonical ±{spread:.0f} K"
-        axes.axhspan(*band, color=PALETTE[1], alpha=0.12, lw=0, label=label)
+        axes.axhspan(
+            centre - spread, centre + spread, color=PALETTE[1], alpha=0.12, lw=0, label=label
+        )
         title += (
             f" {statistics.mean_K:.0f} ± {statistics.stderr_K:.0f} K, "
             f"spread {statistics.std_K:.0f} K"
@@ -157,24 +160,38 @@ def radial(distribution: RadialDistribution) -> Figure:
 @styled
 def displacement(elements: Mapping[str, Displacement]) -> Figure:
     """Return mean-square displacements [Å²] and the lines whose slope is 6 D."""
-    figure, (axes,) = panels(width=5.0, height=3.4)
+    figure, (axes,) = panels(width=5.0, height=3.6)
     for k, (symbol, one) in enumerate(elements.items()):
-        colour, found = PALETTE[k % len(PALETTE)], one.diffusion
-        label = f"{symbol}: D = {_with_error(found.cm2_per_s, found.stderr_cm2_per_s)} cm²/s"
-        axes.plot(one.lag_ps, one.msd_A2, lw=1.5, color=colour, label=label)
-        window = np.array(found.window_ps)
-        fitted = (one.lag_ps >= window[0] - 1e-9) & (one.lag_ps <= window[1] + 1e-9)
-        middle = np.array([one.lag_ps[fitted].mean(), one.msd_A2[fitted].mean()])
-        line = middle[1] + 6 * found.A2_per_ps * (window - middle[0])
-        axes.plot(window, line, "--", lw=1, color="black")
-    low, high = next(iter(elements.values())).diffusion.window_ps
-    axes.axvspan(low, high, color=FAINT, alpha=0.15, lw=0, label=f"fit {low:.3g}–{high:.3g} ps")
-    axes.set_title("Mean-square displacement")
+        label = symbol
+        if one.diffusion:
+            found = one.diffusion
+            label += f": D = {_with_error(found.cm2_per_s, found.stderr_cm2_per_s)} cm²/s"
+            label += f", MSD ∝ t^{found.exponent:.2f}"
+        axes.plot(one.lag_ps, one.msd_A2, lw=1.5, color=PALETTE[k % len(PALETTE)], label=label)
+    fitted = [one for one in elements.values() if one.diffusion]
+    for one in fitted:
+        _fitted_line(axes, one)
+    if fitted and fitted[0].diffusion:
+        low, high = fitted[0].diffusion.window_ps
+        axes.axvspan(low, high, color=FAINT, alpha=0.15, lw=0, label=f"fit {low:.3g}–{high:.3g} ps")
+    axes.set_title("Mean-square displacement" + ("" if fitted else " (too short a run for D)"))
     axes.set(xlabel="lag [ps]", ylabel="⟨Δr²⟩ [Å²]")
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
+    highest = max(float(one.msd_A2.max()) for one in elements.values())
+    axes.set_ylim(0, 1.1 * highest or 1.0)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
     return figure
+
+
+def _fitted_line(axes: Axes, one: Displacement) -> None:
+    """Draw the straight line whose slope gave the diffusion coefficient."""
+    if one.diffusion is None:
+        return
+    window = np.array(one.diffusion.window_ps)
+    inside = (one.lag_ps >= window[0] - 1e-9) & (one.lag_ps <= window[1] + 1e-9)
+    slope = 6 * one.diffusion.A2_per_ps
+    line = one.msd_A2[inside].mean() + slope * (window - one.lag_ps[inside].mean())
+    axes.plot(window, line, "--", lw=1, color="black")
 
 
 @styled
@@ -189,7 +206,9 @@ def vibrations(found: Vibrations) -> Figure:
     spectrum.plot(found.frequency_THz, found.density_per_THz, lw=1)
     spectrum.set_title("Vibrational density of states")
     spectrum.set(xlabel="frequency [THz]", ylabel="density [1/THz]")
-    spectrum.set_xlim(0, found.frequency_THz[-1])
+    reach = np.cumsum(found.density_per_THz) / found.density_per_THz.sum()
+    highest = float(found.frequency_THz[np.searchsorted(reach, 0.98)])
+    spectrum.set_xlim(0, min(1.3 * highest, found.frequency_THz[-1]))
     spectrum.set_ylim(bottom=0)
     return figure
 

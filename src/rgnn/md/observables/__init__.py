@@ -1,6 +1,7 @@
 """Observables of a trajectory: pure functions from arrays to frozen records."""
 
 from rgnn.md.observables.diffusion import Diffusion as Diffusion
+from rgnn.md.observables.diffusion import default_window as default_window
 from rgnn.md.observables.diffusion import diffusion as diffusion
 from rgnn.md.observables.diffusion import mean_square_displacement as mean_square_displacement
 from rgnn.md.observables.diffusion import without_drift as without_drift

@@ -18,6 +18,8 @@ class Diffusion:
     A2_per_ps: float
     stderr_A2_per_ps: float
     window_ps: tuple[float, float]
+    exponent: float
+    """d ln MSD / d ln t over the window: 1 where atoms diffuse, near 0 where they only rattle."""
     n_block: int
 
     @property
@@ -82,27 +84,42 @@ def diffusion(
     """Return D = slope / 6 of the mean-square displacement between the lags `window_ps`.
 
     The line is fitted to the whole trajectory; its error is the standard error over `n_block`
-    consecutive pieces fitted alike. By default the window runs from a tenth to half of a piece:
-    past vibrations, and with enough origins left at its end.
+    consecutive pieces fitted alike. By default the window runs from a tenth of a piece, but at
+    least 0.5 ps (past vibrations), to half of it (with enough origins left).
     """
     pieces = np.array_split(positions, n_block)
     shortest = min(map(len, pieces))
-    if shortest < 8:
-        raise InputError(
-            f"a diffusion coefficient over {n_block} blocks needs at least {8 * n_block} frames, "
-            f"got {len(positions)}; run longer or write frames more often"
-        )
-    low, high = window_ps or (0.1 * shortest * frame_ps, 0.5 * shortest * frame_ps)
+    low, high = window_ps or default_window(shortest * frame_ps)
     first, last = round(low / frame_ps), round(high / frame_ps)
-    if not 0 <= first < last < shortest:
+    if not 0 < first < last < shortest:
         raise InputError(
-            f"the fit window {low:g}–{high:g} ps must lie within one block "
-            f"({shortest * frame_ps:g} ps) and span at least two frames"
+            f"a diffusion coefficient from lags of {low:g} to {high:g} ps does not fit into "
+            f"{n_block} blocks of {shortest * frame_ps:g} ps; run longer or move the window"
         )
     blocks = [_slope(mean_square_displacement(piece), frame_ps, first, last) for piece in pieces]
-    whole = _slope(mean_square_displacement(positions), frame_ps, first, last)
-    stderr = float(np.std(blocks, ddof=1) / np.sqrt(n_block)) / 6
-    return Diffusion(whole / 6, stderr, (first * frame_ps, last * frame_ps), n_block)
+    whole = mean_square_displacement(positions)
+    return Diffusion(
+        A2_per_ps=_slope(whole, frame_ps, first, last) / 6,
+        stderr_A2_per_ps=float(np.std(blocks, ddof=1) / np.sqrt(n_block)) / 6,
+        window_ps=(first * frame_ps, last * frame_ps),
+        exponent=_exponent(whole, first, last),
+        n_block=n_block,
+    )
+
+
+def default_window(block_ps: float) -> tuple[float, float]:
+    """Return the lags [ps] to fit within a block; empty (end before start) in a short one."""
+    return max(0.1 * block_ps, _PAST_VIBRATIONS_PS), 0.5 * block_ps
+
+
+_PAST_VIBRATIONS_PS = 0.5
+
+
+def _exponent(msd: Float[np.ndarray, " n_lag"], first: int, last: int) -> float:
+    lags = np.log(np.arange(first, last + 1))
+    centred = lags - lags.mean()
+    tiny = np.finfo(float).tiny  # atoms that never moved
+    return float(centred @ np.log(np.maximum(msd[first : last + 1], tiny)) / (centred @ centred))
 
 
 def _slope(msd: Float[np.ndarray, " n_lag"], frame_ps: float, first: int, last: int) -> float:
