@@ -16,7 +16,7 @@ def finished_run(path):
     run.write_config(Periphery())
     run.write_text("model.json", "{}")
     run.write_text("checkpoint.npz", "half")
-    run.finish(record.make(record.Stopwatch(), seed=3))
+    run.finish(record.make(record.Stopwatch(), kind="force", seed=3))
     return run
 
 
@@ -123,7 +123,7 @@ def test_a_damaged_json_file_is_named(tmp_path, text):
 def test_the_record_says_what_ran(tmp_path):
     data = tmp_path / "train.extxyz"
     data.write_bytes(b"abc")
-    made = record.make(record.Stopwatch(), seed=7, data=[data, tmp_path / "absent"], note="x")
+    made = record.make(record.Stopwatch(), kind="force", seed=7, data=[data, tmp_path / "absent"], note="x")
     values = json.loads(json.dumps(made.as_dict()))
     assert values["seed"] == 7
     assert values["extra"] == {"note": "x"}

@@ -31,6 +31,12 @@ REPORT = "report.html"
 CHECKPOINT = "checkpoint"
 """Name of the file or folder an unfinished fit leaves behind (any suffix)."""
 
+_WRITTEN = (
+    *(RECORD, METRICS, REPORT, f"{CHECKPOINT}*", "model*", "predictions*"),
+    *("trajectory.extxyz", "log.csv", "figures", "md", CONFIG),
+)
+"""What `overwrite` removes; the configuration, which marks a run, goes last."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -99,10 +105,13 @@ class RunDirectory:
         """Write `metrics.json`."""
         return self.write_json(METRICS, metrics)
 
-    def finish(self, record: Record) -> Path:
-        """Write `record.json`, which marks the run as finished, and drop its checkpoints."""
+    def finish(self, record: Record, *, keep_checkpoint: bool = False) -> Path:
+        """Write `record.json`, which marks the run as finished, and drop its checkpoints.
+
+        `keep_checkpoint` is for runs that may be prolonged later, such as molecular dynamics.
+        """
         path = self.write_json(RECORD, record.as_dict())
-        for leftover in self._ours(f"{CHECKPOINT}*"):
+        for leftover in [] if keep_checkpoint else self._ours(f"{CHECKPOINT}*"):
             _remove(leftover)
         return path
 
@@ -145,7 +154,7 @@ class RunDirectory:
                 f"{self.path} is not a run directory, so --overwrite leaves it alone; choose "
                 "another --out"
             )
-        for pattern in (RECORD, METRICS, REPORT, "model*", f"{CHECKPOINT}*", "figures", CONFIG):
+        for pattern in _WRITTEN:
             for old in self._ours(pattern):
                 _remove(old)
 

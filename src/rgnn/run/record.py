@@ -35,6 +35,8 @@ class Stopwatch:
 class Record:
     """Origin and cost of a run, as written to `record.json`."""
 
+    kind: str
+    """What was run: `force`, `md`, `hamiltonian`, … (see `rgnn.run.kinds`)."""
     rgnn: str
     git_commit: str | None
     command: str
@@ -56,10 +58,13 @@ class Record:
         return asdict(self)
 
 
-def make(stopwatch: Stopwatch, *, seed: int, data: Iterable[Path] = (), **extra: Any) -> Record:
-    """Return the record of the run that `stopwatch` timed and that read the files `data`."""
+def make(
+    stopwatch: Stopwatch, *, kind: str, seed: int, data: Iterable[str | Path] = (), **extra: Any
+) -> Record:
+    """Return the record of the `kind` of run `stopwatch` timed and that read the files `data`."""
     seconds, cpu_seconds = stopwatch.elapsed()
     return Record(
+        kind=kind,
         rgnn=importlib.metadata.version("rgnn"),
         git_commit=_git_commit(),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -77,7 +82,7 @@ def make(stopwatch: Stopwatch, *, seed: int, data: Iterable[Path] = (), **extra:
     )
 
 
-def checksum(path: Path) -> str:
+def checksum(path: str | Path) -> str:
     """Return the SHA-256 of a file."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

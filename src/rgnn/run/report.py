@@ -112,6 +112,7 @@ _UNITS = {
     "us_per_atom": "µs/atom",
     "meV_per_atom_per_ps": "meV/atom/ps",
     "A2_per_ps": "Å²/ps",
+    "cm2_per_s": "cm²/s",
     "percent": "%",
     "GPa": "GPa",
     "meV": "meV",

@@ -1,0 +1,134 @@
+"""One force-field experiment: read, fit, test, record, report; and the use of what was fitted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rgnn.core.structure import Frame, Labels
+from rgnn.io.splits import thin
+from rgnn.io.structures import write_frames
+from rgnn.run import inputs, kinds, record
+from rgnn.run.comparison import Comparison, compare
+from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory
+from rgnn.run.force_report import CHIP, PREDICTIONS
+from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.model import ForceField
+
+MODEL = "model.rgnn"
+
+Progress = Callable[[str, int, int], None]
+
+_SELF_TEST = 50
+"""Training frames to test on where no others are given: spread evenly."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit is asked to do."""
+
+    train: Sequence[str]
+    out: Path
+    valid: str | None = None
+    chip: str | None = None
+    seed: int = 0
+    reads: int = 1
+    config: ForceConfig = field(default_factory=ForceConfig)
+    resume: bool = False
+    overwrite: bool = False
+
+
+def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dict[str, Any]]:
+    """Return the finished run directory and its metrics.
+
+    With `resume` a finished run is returned as it is and an interrupted one continues.
+    """
+    stopwatch = record.Stopwatch()
+    chip = inputs.chip(order.chip)
+    frames = inputs.frames(order.train)
+    tested_on, test = _test_frames(order, frames)
+    run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
+    run.check_same_config(order.config)
+    if run.finished:
+        return run, run.read_json(METRICS)
+    run.write_config(order.config)
+    model = ForceField.fit(
+        frames,
+        chip=chip,
+        seed=order.seed,
+        config=order.config,
+        progress=progress,
+        checkpoint=run.path / f"{CHECKPOINT}.npz",
+        resume=order.resume,
+    )
+    run.write(MODEL, model.save)
+    run.write(CHIP, model.chip.save)
+    metrics, found = evaluate(model, test, reads=order.reads, seed=order.seed, progress=progress)
+    run.write(PREDICTIONS, found.save)
+    seconds, cpu_seconds = stopwatch.elapsed()
+    metrics |= {"seconds": seconds, "cpu_seconds": cpu_seconds, "tested_on": tested_on}
+    run.write_metrics(metrics)
+    files = [*order.train, *filter(None, [order.valid, order.chip])]
+    run.finish(record.make(stopwatch, kind="force", seed=order.seed, data=files))
+    kinds.write_report(run.path)
+    return run, metrics
+
+
+def evaluate(
+    model: ForceField,
+    frames: Sequence[Frame],
+    *,
+    reads: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], Comparison]:
+    """Return the contract's metrics of `model` on labelled frames, and the arrays behind them."""
+    metrics = model.evaluate(frames, reads=reads, seed=seed)
+    return metrics, compare(frames, model.predict(frames, reads=reads, seed=seed))
+
+
+def evaluate_files(
+    model: Path,
+    data: Sequence[str],
+    *,
+    chip: str | None = None,
+    reads: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Return the metrics of the model at `model` on the labelled frames in `data`."""
+    fitted = load(model, chip=chip)
+    return evaluate(fitted, inputs.frames(data), reads=reads, seed=seed, progress=progress)[0]
+
+
+def predict_file(
+    model: Path,
+    data: str,
+    out: Path,
+    *,
+    reads: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> int:
+    """Write predictions for the structures in `data` to `out` (extxyz); return how many."""
+    fitted = load(model)
+    frames = inputs.frames([data], need_labels=False)
+    predictions = fitted.predict(frames, reads=reads, seed=seed)
+    labelled = [
+        replace(frame, labels=Labels(p.energy, p.forces, p.stress))
+        for frame, p in zip(frames, predictions, strict=True)
+    ]
+    write_frames(
+        out,
+        labelled,
+        forces_std=[p.forces_std for p in predictions],
+        energy_std=[p.energy_std for p in predictions],
+    )
+    return len(frames)
+
+
+def _test_frames(order: Fit, train: Sequence[Frame]) -> tuple[str, list[Frame]]:
+    """Return frames to test on, and what to call them: training frames where no others are."""
+    if order.valid is not None:
+        return order.valid, inputs.frames([order.valid])
+    return "frames it was trained on (no --valid)", thin(train, _SELF_TEST)
