@@ -38,6 +38,8 @@ def test_source_and_note():
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="there is li3po4-dft and li3po4-xtb"):
         rgnn.datasets.load("water")
+    with pytest.raises(InputError, match="there is train and test"):
+        rgnn.datasets.load("li3po4-dft", "valid")
 
 
 def test_archives_keep_frames_of_different_sizes(tmp_path):

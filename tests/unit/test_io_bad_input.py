@@ -141,6 +141,12 @@ def test_number_that_is_none(xyz):
     assert "frame 0: broken extended XYZ" in refuse(xyz)
 
 
+@pytest.mark.parametrize("word", ["species:S:one", "species:Q:1:pos:R:3", "pos"])
+def test_broken_announcement_of_columns(xyz, word):
+    rewrite(xyz, "species:S:1:pos:R:3", word)
+    assert "train.extxyz, frame 0: " in refuse(xyz)
+
+
 def test_truncated_trajectory(tmp_path):
     path = tmp_path / "a.traj"
     ase.io.write(path, [helium() for _ in range(3)])

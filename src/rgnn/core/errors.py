@@ -10,3 +10,8 @@ class MissingExtra(ImportError):
 
     def __init__(self, package: str, extra: str):
         super().__init__(f"{package} is not installed; run: pip install 'rgnn[{extra}]'")
+
+
+def reason(error: Exception) -> str:
+    """Return kind and first line of a foreign error, to be quoted inside a line of ours."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -13,7 +13,7 @@ import numpy as np
 from ase.data import atomic_numbers
 from jaxtyping import Bool, Int
 
-from rgnn.core.errors import InputError, MissingExtra
+from rgnn.core.errors import InputError, MissingExtra, reason
 from rgnn.core.structure import Frame, Labels, Structure
 
 
@@ -49,9 +49,8 @@ def _load(system: Path) -> dict[str, Any]:
     try:
         return kind(str(system), fmt="deepmd/npy").data
     except Exception as error:  # dpdata raises anything on missing or misshapen arrays
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
-            f"{system}: dpdata cannot read it ({reason}); repair its arrays"
+            f"{system}: dpdata cannot read it ({reason(error)}); repair its arrays"
         ) from error
 
 

@@ -14,9 +14,9 @@ from ase import Atoms
 from ase.io.extxyz import read_xyz
 from ase.io.formats import open_with_compression
 
-from rgnn.core.errors import InputError
+from rgnn.core.errors import InputError, reason
 
-PROPERTIES = re.compile(r'\bProperties="?([^\s"]+)')
+PROPERTIES = re.compile(r'\bProperties="?((?:\w+:[RISL]:\d+:?)+)')
 
 
 def iter_xyz(path: Path) -> Iterator[Atoms]:
@@ -37,8 +37,7 @@ def _lines(path: Path) -> Iterator[str]:
             yield from file
     except Exception as error:  # undecodable text, damaged compression, no permission
         raise InputError(
-            f"{path}: not readable as extended XYZ ({type(error).__name__}: {error}); "
-            "download or write it again"
+            f"{path}: not readable as extended XYZ ({reason(error)}); download or write it again"
         ) from error
 
 
@@ -90,8 +89,7 @@ def _parse(lines: list[str], source: str) -> Atoms:
         return next(read_xyz(StringIO("".join(lines)), 0))
     except Exception as error:  # ASE raises anything on a broken comment or number
         raise InputError(
-            f"{source}: broken extended XYZ ({type(error).__name__}: {error}); "
-            "repair or remove the frame"
+            f"{source}: broken extended XYZ ({reason(error)}); repair or remove the frame"
         ) from error
 
 

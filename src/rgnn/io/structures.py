@@ -16,7 +16,7 @@ import ase.io.formats
 import numpy as np
 from ase import Atoms
 
-from rgnn.core.errors import InputError
+from rgnn.core.errors import InputError, reason
 from rgnn.core.structure import Frame
 from rgnn.io.atoms import as_frames as as_frames
 from rgnn.io.atoms import from_ase as from_ase
@@ -86,10 +86,12 @@ def write_frames(
     [eV] one number per frame. The file appears whole or not at all; missing folders are made.
     """
     images = [to_ase(frame) for frame in frames]
-    for atoms, deviation in zip(images, forces_std or [], strict=forces_std is not None):
-        atoms.new_array("forces_std", np.asarray(deviation, dtype=float))
-    for atoms, deviation in zip(images, energy_std or [], strict=energy_std is not None):
-        atoms.info["energy_std"] = float(deviation)
+    if forces_std is not None:
+        for atoms, deviation in zip(images, forces_std, strict=True):
+            atoms.new_array("forces_std", np.asarray(deviation, dtype=float))
+    if energy_std is not None:
+        for atoms, deviation in zip(images, energy_std, strict=True):
+            atoms.info["energy_std"] = float(deviation)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -130,8 +132,9 @@ def _format(path: Path) -> str:
         # Absolute, since ASE takes a name that begins with `postgres` for a server.
         name = ase.io.formats.filetype(str(path.absolute()))
     except Exception as error:  # unknown type, damaged compression, no permission
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"{path}: ASE cannot tell its format ({reason}); is it whole?") from error
+        raise InputError(
+            f"{path}: ASE cannot tell its format ({reason(error)}); is the file whole?"
+        ) from error
     known = ase.io.formats.ioformats.get(name)
     if known is None or not known.can_read:
         raise InputError(f"{path}: not a structure file ASE reads; convert it to extended XYZ")
@@ -154,9 +157,8 @@ def _named(images: Iterator[Atoms], path: Path, name: str) -> Iterator[Atoms]:
         except StopIteration:
             return
         except Exception as error:  # readers of foreign formats raise anything
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
-                f"{path}, frame {number}: ASE cannot read it as {name} ({reason}); "
+                f"{path}, frame {number}: ASE cannot read it as {name} ({reason(error)}); "
                 "the file is truncated or damaged"
             ) from error
         yield image
