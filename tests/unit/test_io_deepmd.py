@@ -127,6 +127,21 @@ def test_damage_is_named(tmp_path):
         read_frames(tmp_path)
 
 
+def test_types_that_do_not_fit(tmp_path):
+    write(tmp_path / "short", arrays())
+    (tmp_path / "short" / "type.raw").write_text("1\n0\n")
+    with pytest.raises(InputError, match="short: "):
+        read_frames(tmp_path / "short")
+    write(tmp_path / "mixed", arrays(), form="deepmd/npy/mixed")
+    file = tmp_path / "mixed" / "set.000" / "real_atom_types.npy"
+    np.save(file, np.load(file) + 7)
+    with pytest.raises(InputError, match="atom types do not fit"):
+        read_frames(tmp_path / "mixed")
+    np.save(file, np.array([{}], dtype=object))
+    with pytest.raises(InputError, match="dpdata cannot read it"):
+        read_frames(tmp_path / "mixed")
+
+
 def test_raw_text_only(tmp_path):
     (tmp_path / "type.raw").write_text("0\n")
     with pytest.raises(InputError, match=r"no set\.\*/coord\.npy"):

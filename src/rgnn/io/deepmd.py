@@ -47,7 +47,9 @@ def _load(system: Path) -> dict[str, Any]:
     labelled = all(list(system.glob(f"set.*/{name}.npy")) for name in ("energy", "force"))
     kind = dpdata.LabeledSystem if labelled else dpdata.System
     try:
-        return kind(str(system), fmt="deepmd/npy").data
+        mixed = [np.load(file) for file in sorted(system.glob("set.*/real_atom_types.npy"))]
+        data = kind(str(system), fmt="deepmd/npy").data
+        return {**data, "mixed_types": np.concatenate(mixed)} if mixed else data
     except Exception as error:  # dpdata raises anything on missing or misshapen arrays
         raise InputError(
             f"{system}: dpdata cannot read it ({reason(error)}); repair its arrays"
@@ -82,10 +84,9 @@ def _elements(names: Sequence[str], system: Path) -> Int[np.ndarray, " n_type"]:
 
 def _types(data: dict[str, Any], system: Path) -> Int[np.ndarray, "n_frame n_atom"]:
     """Return the type of each atom in each frame: one list for all, or one per frame (mixed)."""
-    mixed = [np.load(file) for file in sorted(system.glob("set.*/real_atom_types.npy"))]
-    shape = data["coords"].shape[:2]
-    types = np.concatenate(mixed) if mixed else np.broadcast_to(data["atom_types"], shape)
-    if types.shape != shape or types.max() >= len(data["atom_names"]):
+    n_frame = len(data["coords"])
+    types = data.get("mixed_types", np.tile(data["atom_types"], (n_frame, 1)))
+    if types.shape != data["coords"].shape[:2] or types.max() >= len(data["atom_names"]):
         raise InputError(f"{system}: atom types do not fit coordinates and type_map.raw")
     return types.astype(int)
 
