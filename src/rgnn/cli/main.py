@@ -1,5 +1,7 @@
 """The `rgnn` command: collects the sub-commands; nothing heavy is imported before one runs."""
 
+import importlib
+import importlib.util
 from typing import Annotated
 
 import typer
@@ -44,6 +46,9 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.add_typer(force.app, name="force")
+for _name in ("hamiltonian", "wavefunction", "chip"):
+    if importlib.util.find_spec(f"rgnn.cli.{_name}"):
+        app.add_typer(importlib.import_module(f"rgnn.cli.{_name}").app, name=_name)
 app.command("report")(show.report)
 
 
