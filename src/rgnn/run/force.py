@@ -8,10 +8,11 @@ from typing import Any
 from rgnn.core.structure import Frame, Labels
 from rgnn.io.splits import thin
 from rgnn.io.structures import write_frames
+from rgnn.io.summary import describe
 from rgnn.run import inputs, kinds, record
 from rgnn.run.comparison import Comparison, compare
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory
-from rgnn.run.force_report import CHIP, PREDICTIONS
+from rgnn.run.force_report import CHIP, DATA, PREDICTIONS
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
 
@@ -52,6 +53,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     if run.finished:
         return run, run.read_json(METRICS)
     run.write_config(order.config)
+    run.write_json(DATA, {"training frames": _described(frames), "test frames": _described(test)})
     model = ForceField.fit(
         frames,
         chip=chip,
@@ -125,6 +127,10 @@ def predict_file(
         energy_std=[p.energy_std for p in predictions],
     )
     return len(frames)
+
+
+def _described(frames: Sequence[Frame]) -> dict[str, str]:
+    return dict(describe(frames).rows())
 
 
 def _test_frames(order: Fit, train: Sequence[Frame]) -> tuple[str, list[Frame]]:

@@ -13,6 +13,7 @@ from rgnn.run.report import Headline, Picture, Report, Section, Table, metrics_t
 
 PREDICTIONS = "predictions.npz"
 CHIP = "chip.npz"
+DATA = "data.json"
 
 
 def page(run: RunDirectory) -> Report:
@@ -41,9 +42,9 @@ def headline(run: RunDirectory, metrics: dict[str, Any]) -> tuple[Headline, ...]
 
 
 def sections(run: RunDirectory, metrics: dict[str, Any]) -> tuple[Section, ...]:
-    """Return the sections on accuracy, uncertainty and the chip."""
+    """Return the sections on accuracy, uncertainty, the chip and the data."""
     found = Comparison.load(run.path / PREDICTIONS)
-    return (_accuracy(found, metrics), _uncertainty(found), *_chip(run))
+    return (_accuracy(found, metrics), _uncertainty(found), *_chip(run), _data(run))
 
 
 def _accuracy(found: Comparison, metrics: dict[str, Any]) -> Section:
@@ -114,3 +115,9 @@ def _chip(run: RunDirectory) -> tuple[Section, ...]:
         Picture(conductance.map_of(chip.conductance[0]), "The first macro."),
     )
     return (Section("Chip", text, pictures),)
+
+
+def _data(run: RunDirectory) -> Section:
+    described = run.read_json(DATA)
+    tables = [Table(list(rows.items()), caption=name) for name, rows in described.items()]
+    return Section("Data", content=tables, folded=True)
