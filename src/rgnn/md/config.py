@@ -97,7 +97,9 @@ def _check_choices(config: MDConfig) -> None:
     }
     for name, kind in choices.items():
         if (value := getattr(config, name)) not in get_args(kind):
-            raise InputError(f"md: unknown {name} '{value}'; use one of {', '.join(get_args(kind))}")
+            raise InputError(
+                f"md: unknown {name} '{value}'; use one of {', '.join(get_args(kind))}"
+            )
 
 
 def _check_numbers(config: MDConfig) -> None:

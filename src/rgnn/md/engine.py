@@ -3,13 +3,12 @@
 import json
 import warnings
 from operator import attrgetter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import BaseCalculator
 from ase.md.langevinbaoab import LangevinBAOAB
-from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import (
     MTKNPT,
     IsotropicMTKNPT,
@@ -24,10 +23,13 @@ from rgnn.md.config import MDConfig
 from rgnn.md.sample import Unstable, check_motion
 from rgnn.md.start import degrees_of_freedom
 
+Integrator = VelocityVerlet | LangevinBAOAB | NoseHooverChainNVT | IsotropicMTKNPT | MTKNPT
+
 State = dict[str, np.ndarray]
 """What an integrator remembers beyond positions, momenta and cell."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Something that moves atoms.
 
@@ -66,7 +68,7 @@ class AseEngine:
         atoms.calc = calculator
         with warnings.catch_warnings():  # ASE announces its default barostat mass
             warnings.filterwarnings("ignore", "Using heuristic P_mass")
-            self.integrator = _build(atoms, config)
+            self.integrator = _build(atoms, calculator, config)
         if state:
             _restore(self.integrator, state)
 
@@ -102,7 +104,7 @@ _CHAIN = ("_thermostat._eta", "_thermostat._p_eta")
 _BAROSTAT = ("_barostat._xi", "_barostat._p_xi")
 
 
-def _remembered(integrator: MolecularDynamics) -> tuple[str, ...]:
+def _remembered(integrator: Integrator) -> tuple[str, ...]:
     """Return the attributes in which an ASE integrator keeps its extended variables."""
     match integrator:
         case NoseHooverChainNVT():
@@ -117,7 +119,7 @@ def _remembered(integrator: MolecularDynamics) -> tuple[str, ...]:
             return ()
 
 
-def _restore(integrator: MolecularDynamics, state: State) -> None:
+def _restore(integrator: Integrator, state: State) -> None:
     for path in _remembered(integrator):
         owner, _, name = path.rpartition(".")
         value = state[path]
@@ -127,12 +129,12 @@ def _restore(integrator: MolecularDynamics, state: State) -> None:
         integrator.rng.bit_generator.state = json.loads(str(state["rng"]))
 
 
-def _build(atoms: Atoms, config: MDConfig) -> MolecularDynamics:
+def _build(atoms: Atoms, calculator: BaseCalculator, config: MDConfig) -> Integrator:
     """Return the ASE integrator that `config` names."""
     timestep = config.timestep_fs * units.fs
     if config.ensemble == "nve":
         return VelocityVerlet(atoms, timestep)
-    if config.ensemble == "npt" and "stress" not in atoms.calc.implemented_properties:
+    if config.ensemble == "npt" and "stress" not in calculator.implemented_properties:
         raise InputError("md: npt needs a calculator with stress; use nvt")
     if config.thermostat == "langevin":
         return _langevin(atoms, config, timestep)
@@ -154,22 +156,19 @@ def _langevin(atoms: Atoms, config: MDConfig, timestep: float) -> LangevinBAOAB:
     )
 
 
-def _nose_hoover(atoms: Atoms, config: MDConfig, timestep: float) -> MolecularDynamics:
+def _nose_hoover(atoms: Atoms, config: MDConfig, timestep: float) -> Integrator:
     """Nosé–Hoover chains, doi:10.1063/1.463940, with the barostat of doi:10.1063/1.467468."""
-    common = {
-        "temperature_K": config.temperature_K,
-        "tdamp": config.thermostat_time_fs * units.fs,
-    }
+    kelvin, damping = config.temperature_K, config.thermostat_time_fs * units.fs
     if config.ensemble == "nvt":
-        integrator = NoseHooverChainNVT(atoms, timestep, **common)
+        integrator = NoseHooverChainNVT(atoms, timestep, kelvin, damping)
     else:
-        kind = IsotropicMTKNPT if config.cell_motion == "isotropic" else MTKNPT
-        integrator = kind(
+        integrator = (IsotropicMTKNPT if config.cell_motion == "isotropic" else MTKNPT)(
             atoms,
             timestep,
+            kelvin,
             pressure_au=config.pressure_GPa / EV_PER_A3_IN_GPA,
+            tdamp=damping,
             pdamp=config.barostat_time_fs * units.fs,
-            **common,
         )
     # ASE steers 3N velocity components; ours keep total momentum at zero, and only the rest
     # should reach the target (64 atoms: 1.6 % in temperature, 15 atoms free in space: 13 %).
@@ -177,6 +176,7 @@ def _nose_hoover(atoms: Atoms, config: MDConfig, timestep: float) -> MolecularDy
     integrator._thermostat = NoseHooverChainThermostat(
         num_atoms_global=freedom / 3,  # pyright: ignore[reportArgumentType]
         masses=integrator.masses,
-        **common,
+        temperature_K=kelvin,
+        tdamp=damping,
     )
     return integrator

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.io import read
+from ase.io import iread
 from ase.io.extxyz import write_extxyz
 from jaxtyping import Float
 
@@ -85,10 +85,14 @@ class Recorder:
 
         Forces are left out on purpose: predictions must not be mistaken for training labels.
         """
-        frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        frame.set_momenta(atoms.get_momenta())
-        if atoms.has("masses"):
-            frame.set_masses(atoms.get_masses())
+        frame = Atoms(
+            atoms.numbers,
+            positions=atoms.positions,
+            cell=atoms.cell,
+            pbc=atoms.pbc,
+            momenta=atoms.get_momenta(),
+            masses=atoms.get_masses() if atoms.has("masses") else None,
+        )
         if (std := forces_std(atoms)) is not None:
             frame.new_array("forces_std", std)
         frame.info = {
@@ -156,14 +160,13 @@ def read_run(out: Path) -> Run:
     for name in (CHECKPOINT, TRAJECTORY, LOG):
         if not (out / name).exists():
             raise InputError(f"{out}: holds no {name}; give the directory of an md run")
-    with _open(out / CHECKPOINT) as archive:
-        sizes, physics = _entries(out / CHECKPOINT, archive, "sizes", "physics")
+    arrays = _load(out / CHECKPOINT)
     trajectory, log = (
         (out / name).read_bytes()[: int(size)].decode()
-        for name, size in zip((TRAJECTORY, LOG), sizes, strict=True)
+        for name, size in zip((TRAJECTORY, LOG), arrays["sizes"], strict=True)
     )
-    frames = read(io.StringIO(trajectory), index=":", format="extxyz")
-    return Run(list(frames), _parse_log(log), json.loads(str(physics)))
+    frames = list(iread(io.StringIO(trajectory), index=":", format="extxyz"))
+    return Run(frames, _parse_log(log), json.loads(str(arrays["physics"])))
 
 
 def _parse_log(text: str) -> Log:
@@ -176,44 +179,37 @@ def _column(cells: list[str]) -> Float[np.ndarray, " n_row"]:
     return np.array([float(cell) if cell else math.nan for cell in cells])
 
 
-def _open(path: Path) -> np.lib.npyio.NpzFile:
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a checkpoint; raise `InputError` unless all are there."""
     try:
-        archive = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files}
     except Exception as error:
-        raise InputError(f"{path}: not a readable checkpoint ({error})") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise InputError(f"{path}: not a checkpoint of an md run")
-    return archive
+        raise InputError(f"{path}: damaged checkpoint ({error})") from error
+    if missing := sorted(_CHECKPOINT_ARRAYS - arrays.keys()):
+        raise InputError(f"{path}: not a checkpoint of an md run (no {', '.join(missing)})")
+    return arrays
 
 
-def _entries(path: Path, archive: np.lib.npyio.NpzFile, *names: str) -> list[np.ndarray]:
-    """Return the named arrays; raise `InputError` if one is missing or unreadable."""
-    try:
-        return [archive[name] for name in names]
-    except Exception as error:
-        raise InputError(f"{path}: damaged checkpoint ({error!r})") from error
+_CHECKPOINT_ARRAYS = {"step", "numbers", "positions", "momenta", "cell", "sizes", "physics"}
 
 
 def _read_checkpoint(path: Path, start: Atoms) -> Checkpoint:
-    with _open(path) as archive:
-        names = [name for name in archive.files if name.startswith("state/")]
-        state = dict(zip(names, _entries(path, archive, *names), strict=True))
-        step, sizes, physics, numbers = _entries(
-            path, archive, "step", "sizes", "physics", "numbers"
-        )
-        if not np.array_equal(numbers, start.numbers):
-            raise InputError(f"{path}: belongs to other atoms than the start structure")
-        positions, momenta, cell = _entries(path, archive, "positions", "momenta", "cell")
+    arrays = _load(path)
+    if not np.array_equal(arrays["numbers"], start.numbers):
+        raise InputError(f"{path}: belongs to other atoms than the start structure")
     atoms = start.copy()
-    atoms.set_cell(cell)
-    atoms.set_positions(positions, apply_constraint=False)
-    atoms.set_momenta(momenta, apply_constraint=False)
+    atoms.set_cell(arrays["cell"])
+    atoms.set_positions(arrays["positions"], apply_constraint=False)
+    atoms.set_momenta(arrays["momenta"], apply_constraint=False)
+    own = {k.removeprefix("state/"): v for k, v in arrays.items() if k.startswith("state/")}
     return Checkpoint(
-        step=int(step),
+        step=int(arrays["step"]),
         atoms=atoms,
-        state={name.removeprefix("state/"): value for name, value in state.items()},
-        sizes=(int(sizes[0]), int(sizes[1])),
-        physics=json.loads(str(physics)),
+        state=own,
+        sizes=(int(arrays["sizes"][0]), int(arrays["sizes"][1])),
+        physics=json.loads(str(arrays["physics"])),
     )
 
 

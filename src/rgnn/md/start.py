@@ -17,17 +17,15 @@ def prepare(atoms: Atoms, config: MDConfig) -> Atoms:
     the instantaneous temperature is scaled to the target: a canonical run spreads from there.
     """
     _check(atoms, config)
-    momenta = atoms.get_momenta()
     moving = Atoms(
         atoms.numbers,
         positions=atoms.positions.copy(),
         cell=atoms.cell.array.copy(),
         pbc=atoms.pbc,
-        momenta=momenta,
+        momenta=atoms.get_momenta(),
+        masses=atoms.get_masses() if atoms.has("masses") else None,
         constraint=[constraint.copy() for constraint in atoms.constraints],
     )
-    if atoms.has("masses"):
-        moving.set_masses(atoms.get_masses())
     if not config.keep_velocities:
         _thermalise(moving, config)
     return moving
