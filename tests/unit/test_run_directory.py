@@ -57,6 +57,12 @@ def test_an_unfinished_run_asks_for_a_decision(tmp_path):
     assert (RunDirectory.create(run.path, resume=True).path / "checkpoint.npz").exists()
 
 
+def test_a_run_that_failed_at_once_can_be_begun_again(tmp_path):
+    run = RunDirectory.create(tmp_path / "run")
+    run.write_config(Periphery())
+    assert RunDirectory.create(run.path) == run
+
+
 def test_overwriting_removes_only_what_a_run_writes(tmp_path):
     run = finished_run(tmp_path / "run")
     (run.path / "notes.txt").write_text("mine")
@@ -123,7 +129,9 @@ def test_a_damaged_json_file_is_named(tmp_path, text):
 def test_the_record_says_what_ran(tmp_path):
     data = tmp_path / "train.extxyz"
     data.write_bytes(b"abc")
-    made = record.make(record.Stopwatch(), kind="force", seed=7, data=[data, tmp_path / "absent"], note="x")
+    made = record.make(
+        record.Stopwatch(), kind="force", seed=7, data=[data, tmp_path / "absent"], note="x"
+    )
     values = json.loads(json.dumps(made.as_dict()))
     assert values["seed"] == 7
     assert values["extra"] == {"note": "x"}

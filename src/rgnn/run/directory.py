@@ -50,7 +50,8 @@ class RunDirectory:
         """Return the run directory at `path`, made if needed.
 
         Raises InputError where it holds something already, unless `resume` (continue an unfinished
-        run) or `overwrite` (forget the old run) is given.
+        run) or `overwrite` (forget the old run) is given. A run that failed before its first
+        checkpoint left nothing to lose, and is begun anew.
         """
         run = RunDirectory(Path(path))
         if run.path.exists() and not run.path.is_dir():
@@ -142,7 +143,7 @@ class RunDirectory:
             raise InputError(
                 f"{self.path} holds a finished run; choose another --out or --overwrite"
             )
-        if not resume:
+        if not resume and (self._ours(f"{CHECKPOINT}*") or self._ours("model*")):
             raise InputError(
                 f"{self.path} holds an unfinished run; continue it with --resume or start again "
                 "with --overwrite"
