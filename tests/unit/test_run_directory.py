@@ -99,8 +99,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
         path.write_text("half of the new fi")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         run.write("metrics.json", fail)
+    assert caught.value.filename == str(run.path / "metrics.json")
     assert [p.read_text() for p in run.path.iterdir()] == ["old"]
 
 

@@ -187,6 +187,9 @@ def _replacing(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, target)
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
     finally:
         _remove(temporary)
 
