@@ -1,0 +1,79 @@
+"""Exact natural gradient of a variational energy: stochastic reconfiguration and SPRING.
+
+With the centred log-derivatives Ō (samples × parameters, divided by √samples) and the centred
+local energies ε̄ (divided alike), the direction is the solution of a damped least-squares problem
+that remembers the previous direction φ′,
+
+    φ = μ φ′ + (Ōᵀ Ō + λ D)⁻¹ Ōᵀ (ε̄ − Ō μ φ′),        D = diag(Ōᵀ Ō) + floor
+
+μ = 0 is stochastic reconfiguration (doi 10.1103/PhysRevB.71.241103), μ > 0 is SPRING
+(doi 10.1016/j.jcp.2024.113351). The system is solved with as many unknowns as there are samples
+or parameters, whichever is fewer; the two forms are the same numbers. Damping each parameter in
+units of its own variance makes the direction independent of how parameters are scaled.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
+from jaxtyping import Array, Float
+
+
+@dataclass(frozen=True)
+class NaturalGradient:
+    """Settings of the direction and of the step along it."""
+
+    damping: float = 1e-3
+    """λ: relative increase of every parameter's variance."""
+    momentum: float = 0.9
+    """μ: how much of the previous direction is kept."""
+    floor: float = 1e-6
+    """Smallest variance of a log-derivative that is trusted."""
+    trust: float = 0.1
+    """Largest change of ψ in a step, |δψ|/|ψ| = step · √(φᵀ Ōᵀ Ō φ)."""
+
+
+def direction(
+    jacobian: Float[Array, "sample parameter"],
+    residual: Float[Array, " sample"],
+    previous: Float[Array, " parameter"],
+    settings: NaturalGradient,
+) -> Float[Array, " parameter"]:
+    """Return φ for log-derivatives and local energies; both are centred here.
+
+    Energy falls along −φ. Computed in the precision of `previous`.
+    """
+    o, e = _centred(jacobian, previous.dtype), _centred(residual, previous.dtype)
+    kept = settings.momentum * previous
+    target = e - o @ kept
+    scale = settings.damping * (jnp.sum(o * o, axis=0) + settings.floor)
+    solve = _by_samples if o.shape[0] < o.shape[1] else _by_parameters
+    return kept + solve(o, target, scale)
+
+
+def step_size(
+    phi: Float[Array, " parameter"],
+    jacobian: Float[Array, "sample parameter"],
+    rate: Float[Array, ""] | float,
+    settings: NaturalGradient,
+) -> Float[Array, ""]:
+    """Return the step along −φ: `rate`, shortened where ψ would change by more than `trust`."""
+    change = jnp.linalg.norm(_centred(jacobian, phi.dtype) @ phi)
+    return jnp.minimum(rate, settings.trust / jnp.maximum(change, 1e-300))
+
+
+def _by_parameters(o: Array, target: Array, scale: Array) -> Array:
+    metric = o.T @ o + jnp.diag(scale)
+    return cho_solve(cho_factor(metric), o.T @ target)
+
+
+def _by_samples(o: Array, target: Array, scale: Array) -> Array:
+    """Use (OᵀO + S)⁻¹ Oᵀ = S⁻¹ Oᵀ (O S⁻¹ Oᵀ + 1)⁻¹ with diagonal S."""
+    scaled = o / scale
+    kernel = scaled @ o.T + jnp.eye(o.shape[0], dtype=o.dtype)
+    return scaled.T @ cho_solve(cho_factor(kernel), target)
+
+
+def _centred(samples: Array, dtype: jnp.dtype) -> Array:
+    samples = samples.astype(dtype)
+    return (samples - samples.mean(0)) / jnp.sqrt(samples.shape[0])

@@ -1,0 +1,115 @@
+"""The wavefunction: frozen features from the chip, trained readouts, exact cusps.
+
+    ψ = Σ_d c_d det[φ_k(r_i)]_↑ det[φ_k(r_i)]_↓ · e^J
+    φ_k(r_i) = Σ_A π_kA e^(−ζ_kA s_iA) · w_k · h_i
+    J = Σ_i u · h_i + Σ_{i<j} v · p_ij + cusps
+
+h_i and p_ij are the features of the frozen streams, inputs and all layers side by side. w, u and v
+are the linear readouts; with π, ζ, c and the two ranges of the electron cusp they are everything
+that is trained.
+"""
+
+from typing import NamedTuple, Generic
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rgnn.tasks.wavefunction import jastrow
+from rgnn.tasks.wavefunction.electrons import scatter
+from rgnn.tasks.wavefunction.features import (
+    displacements,
+    one_electron,
+    separations,
+    two_electron,
+)
+from rgnn.tasks.wavefunction.jet import Field, Jet, exp, linear, tanh
+from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
+from rgnn.tasks.wavefunction.streams import Features, Streams
+
+Occupation = tuple[tuple[int, ...], ...]
+"""The orbitals of every determinant."""
+
+
+class Readouts(eqx.Module):
+    """Every number that is trained."""
+
+    orbital: Float[Array, "n_orbital n_one"]
+    weight: Float[Array, "n_orbital m"]
+    log_exponent: Float[Array, "n_orbital m"]
+    coefficient: Float[Array, " n_determinant"]
+    jastrow_one: Float[Array, " n_one"]
+    jastrow_two: Float[Array, " n_two"]
+    log_range: Float[Array, "2"]
+
+
+class Inputs(NamedTuple, Generic[Field]):
+    """The frozen part of ψ at some positions: all that the readouts need."""
+
+    features: Features[Field]
+    smooth: Field
+    displacement: Field
+    separation: Field
+
+
+class Ansatz(eqx.Module):
+    """ψ without its trained numbers: nuclei, frozen streams and occupations."""
+
+    nuclei: Float[Array, "m 3"]
+    charges: tuple[float, ...] = eqx.field(static=True)
+    streams: Streams
+    up: Occupation = eqx.field(static=True)
+    down: Occupation = eqx.field(static=True)
+
+    def inputs(
+        self,
+        electrons: Float[Array, "*batch n 3"],
+        *,
+        key: PRNGKeyArray | None,
+        derivatives: bool,
+        reads: int = 1,
+    ) -> Inputs:
+        """Return what the chip makes of `electrons`, as jets if `derivatives` are asked for."""
+        z = jnp.asarray(self.charges, electrons.dtype)
+        away = displacements(electrons, self.nuclei, derivatives=derivatives)
+        apart = separations(electrons, derivatives=derivatives)
+        one = scatter(one_electron(away, self.charges))
+        features = self.streams(one, two_electron(apart), key=key, reads=reads)
+        return Inputs(features, jastrow.smooth_distance(away, z), away, apart)
+
+    def log_psi(self, readouts: Readouts, inputs: Inputs) -> SignLog:
+        """Return the sign and logarithm of ψ."""
+        phi = self.orbitals(readouts, inputs)
+        split = self.streams.spins.n_up
+        up = determinant(_occupied(phi[..., :split, :], self.up))
+        down = determinant(_occupied(phi[..., split:, :], self.down))
+        sign, log = combine(up, down, readouts.coefficient)
+        return SignLog(sign, log + self.jastrow(readouts, inputs))
+
+    def orbitals(self, readouts: Readouts, inputs: Inputs) -> Field:
+        """Return φ_k(r_i), (…, n, n_orbital)."""
+        amplitude = linear(lambda h: h @ readouts.orbital.T, inputs.features.one)
+        return amplitude * scatter(envelopes(readouts, inputs.smooth))
+
+    def jastrow(self, readouts: Readouts, inputs: Inputs) -> Field:
+        """Return the logarithm of the symmetric factor."""
+        one, two = inputs.features
+        z = jnp.asarray(self.charges, one.dtype)
+        total = linear(lambda h: h @ readouts.jastrow_one, one).sum(-1)
+        total = total + linear(lambda p: p @ readouts.jastrow_two, two).sum(-1)
+        total = total + jastrow.nuclear_cusp(inputs.displacement, inputs.smooth, z)
+        ranges = jnp.exp(readouts.log_range)
+        return total + jastrow.electron_cusp(inputs.separation, self.streams.spins, ranges)
+
+
+def envelopes(readouts: Readouts, smooth: Field) -> Field:
+    """Return Σ_A π_kA e^(−ζ_kA s_iA), (…, n, n_orbital)."""
+    exponent = jnp.exp(readouts.log_exponent)
+    decay = linear(lambda s: s[..., None, :] * -exponent, smooth)
+    return (exp(decay) * readouts.weight).sum(-1)
+
+
+def _occupied(phi: Field, occupation: Occupation) -> Field:
+    """Return the matrices (…, n_determinant, n, n) of the occupied orbitals; electron = row."""
+    index = jnp.asarray(occupation, int).reshape(len(occupation), -1)
+    return linear(lambda f: jnp.moveaxis(f[..., index], -3, -2), phi)

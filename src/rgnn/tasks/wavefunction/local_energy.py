@@ -1,0 +1,23 @@
+"""Local energies E_L = V − ½ (Δ log|ψ| + |∇ log|ψ||²) in hartree."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rgnn.tasks.wavefunction.electrons import differences
+from rgnn.tasks.wavefunction.jet import Jet, inner
+
+
+def kinetic(log_psi: Jet) -> Float[Array, " *batch"]:
+    """Return −½ Δψ/ψ from the jet of log|ψ|; the square is formed between reads."""
+    return -0.5 * (log_psi.lap + inner(log_psi.dx, log_psi.dx))
+
+
+def coulomb(
+    electrons: Float[Array, "*batch n 3"], nuclei: Float[Array, "m 3"], charges: Float[Array, " m"]
+) -> Float[Array, " *batch"]:
+    """Return the electron–nucleus and electron–electron energy."""
+    n = electrons.shape[-2]
+    to_nuclei = jnp.linalg.norm(electrons[..., None, :] - nuclei, axis=-1)
+    first, second = jnp.triu_indices(n, 1)
+    between = jnp.linalg.norm(differences(electrons)[..., first, second, :], axis=-1)
+    return (1 / between).sum(-1) - (charges / to_nuclei).sum((-1, -2))

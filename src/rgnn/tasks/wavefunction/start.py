@@ -1,0 +1,199 @@
+"""The first wavefunction, in closed form: Hartree–Fock orbitals and a pair expansion by ridge.
+
+A Hartree–Fock calculation in a small Gaussian basis gives the orbitals, and for closed shells a
+two-electron active space gives natural orbitals that the outermost pair may occupy:
+ψ ≈ Σ_k c_k |core … k k̄|. The orbital readouts are then the solution of one linear problem,
+
+    min_w ∫ dr (φ_k(r)/cusp(r) − env_k(r) w · h(r))²,
+
+sampled at electron positions of known density.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from rgnn.core.errors import InputError, MissingExtra
+from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts, envelopes
+from rgnn.tasks.wavefunction.jastrow import smooth_distance
+from rgnn.tasks.wavefunction.system import Molecule
+
+BASIS = "cc-pvdz"
+HEAVIEST = 36
+
+
+@dataclass(frozen=True, eq=False)
+class Orbitals:
+    """Orbitals of a Gaussian-basis calculation and how the determinants occupy them."""
+
+    mol: object
+    coefficients: Float[np.ndarray, "n_basis n_orbital"]
+    exponents: Float[np.ndarray, " n_orbital"]
+    """Decay of every orbital, √(−2ε) [1/bohr]."""
+    shares: Float[np.ndarray, "n_orbital m"]
+    """How much of every orbital sits on every atom."""
+    up: Occupation
+    down: Occupation
+    weights: Float[np.ndarray, " n_determinant"]
+
+    def __call__(self, points: Float[np.ndarray, "p 3"]) -> Float[np.ndarray, "p n_orbital"]:
+        """Return the orbitals at `points` [bohr]."""
+        return self.mol.eval_gto("GTOval_sph", points) @ self.coefficients  # pyright: ignore
+
+
+def orbitals(molecule: Molecule, *, determinants: int) -> Orbitals:
+    """Return Hartree–Fock orbitals, with up to `determinants` pairs for the outermost electrons."""
+    mol, field = _hartree_fock(molecule)
+    n_up, n_down = molecule.spins.n_up, molecule.spins.n_down
+    coefficients, energies = field.mo_coeff, field.mo_energy
+    core, weights = n_up, np.ones(1)
+    closed = n_up == n_down and n_up > 0
+    pairs = min(determinants, coefficients.shape[1] - n_up + 1) if closed else 1
+    if pairs > 1:
+        core = n_up - 1
+        coefficients, weights = _outer_pair(field, pairs)
+    occupied = tuple(range(core))
+    up: Occupation = tuple((*occupied, core + k) for k in range(pairs)) if pairs > 1 else (
+        tuple(range(n_up)),
+    )
+    down: Occupation = up if closed else (tuple(range(n_down)),)
+    count = core + pairs if pairs > 1 else n_up
+    return Orbitals(
+        mol,
+        coefficients[:, :count],
+        _decay(energies, count, n_up),
+        _populations(mol, coefficients[:, :count]),
+        up,
+        down,
+        weights,
+    )
+
+
+def positions(
+    molecule: Molecule, rng: np.random.Generator, count: int
+) -> tuple[Float[np.ndarray, "count 3"], Float[np.ndarray, " count"]]:
+    """Return points around the nuclei and their probability density.
+
+    A mixture of e^(−2ζr) on every atom, from its core's ζ to that of a diffuse electron.
+    """
+    z = molecule.charges
+    atom = np.repeat(np.arange(len(z)), 3)
+    zeta = np.stack([z, np.sqrt(z), np.full(len(z), 0.6)], 1).ravel()
+    share = np.repeat(z, 3) / z.sum() / 3
+    which = rng.choice(len(share), size=count, p=share)
+    radius = rng.gamma(3.0, 1 / (2 * zeta[which]))
+    direction = rng.normal(size=(count, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    points = molecule.positions[atom[which]] + radius[:, None] * direction
+    distance = np.linalg.norm(points[:, None] - molecule.positions[atom], axis=-1)
+    density = (share * zeta**3 / np.pi * np.exp(-2 * zeta * distance)).sum(1)
+    return points, density
+
+
+def walkers(
+    molecule: Molecule, found: Orbitals, rng: np.random.Generator, count: int
+) -> Float[np.ndarray, "count n 3"]:
+    """Return electrons placed independently with their Hartree–Fock densities."""
+    electrons = []
+    for spin, n in ((found.up[0], molecule.spins.n_up), (found.down[0], molecule.spins.n_down)):
+        for k in spin[:n]:
+            points, density = positions(molecule, rng, 20 * count)
+            probability = found(points)[:, k] ** 2 / density
+            chosen = rng.choice(len(points), size=count, p=probability / probability.sum())
+            electrons.append(points[chosen] + 0.01 * rng.normal(size=(count, 3)))
+    return np.stack(electrons, axis=1)
+
+
+def fit(
+    ansatz: Ansatz, found: Orbitals, features: Float[np.ndarray, "p n_one"],
+    points: Float[np.ndarray, "p 3"], density: Float[np.ndarray, " p"], *, ridge: float = 1e-6,
+) -> Readouts:
+    """Return readouts whose orbitals are `found`, as far as the features allow."""
+    dtype = ansatz.nuclei.dtype
+    n_orbital = found.coefficients.shape[1]
+    two = 2 * ansatz.streams.n_pair
+    exponent = np.repeat(found.exponents[:, None], len(ansatz.charges), 1)
+    blank = Readouts(
+        jnp.zeros((n_orbital, features.shape[1]), dtype),
+        jnp.asarray(np.maximum(found.shares, 0.02), dtype),
+        jnp.asarray(np.log(exponent), dtype),
+        jnp.asarray(found.weights, dtype),
+        jnp.zeros(features.shape[1], dtype),
+        jnp.zeros(two, dtype),
+        jnp.asarray(np.log([3.0, 3.0]), dtype),
+    )
+    return _with_orbitals(blank, ansatz, found, features, points, density, ridge)
+
+
+def _with_orbitals(
+    blank: Readouts, ansatz: Ansatz, found: Orbitals, features: Array | np.ndarray,
+    points: np.ndarray, density: np.ndarray, ridge: float,
+) -> Readouts:
+    away = jnp.asarray(points)[:, None, :] - jnp.asarray(ansatz.nuclei, float)
+    z = np.asarray(ansatz.charges)
+    smooth = smooth_distance(away, jnp.asarray(z))
+    distance = np.linalg.norm(np.asarray(away), axis=-1)
+    cusp = np.exp(-((distance - np.asarray(smooth)) * z).sum(-1))
+    envelope = np.asarray(envelopes(blank, smooth), float)
+    target = found(points) / cusp[:, None]
+    weight = 1 / np.sqrt(density)
+    rows = []
+    for k in range(target.shape[1]):
+        design = np.asarray(features, float) * (envelope[:, k] * weight)[:, None]
+        gram = design.T @ design
+        gram += ridge * np.diag(np.diag(gram).mean() * np.ones(len(gram)))
+        rows.append(np.linalg.solve(gram, design.T @ (target[:, k] * weight)))
+    orbital = jnp.asarray(np.stack(rows), blank.orbital.dtype)
+    return Readouts(
+        orbital, blank.weight, blank.log_exponent, blank.coefficient,
+        blank.jastrow_one, blank.jastrow_two, blank.log_range,
+    )
+
+
+def _hartree_fock(molecule: Molecule):
+    try:
+        from pyscf import gto, scf
+    except ImportError as error:
+        raise MissingExtra("pyscf", "wavefunction") from error
+    if molecule.charges.max() > HEAVIEST:
+        raise InputError(f"{molecule.name}: elements beyond krypton are not supported")
+    atoms = [
+        (symbol, tuple(position))
+        for symbol, position in zip(molecule.symbols, molecule.positions, strict=True)
+    ]
+    spins = molecule.spins
+    mol = gto.M(
+        atom=atoms, basis=BASIS, unit="Bohr", verbose=0, spin=spins.n_up - spins.n_down,
+        charge=int(molecule.charges.sum()) - spins.count,
+    )
+    field = (scf.RHF if spins.n_up == spins.n_down else scf.ROHF)(mol).run()
+    if not field.converged:
+        field = field.newton().run()
+    return mol, field
+
+
+def _outer_pair(field, pairs: int):
+    """Return natural orbitals of the outermost pair and the coefficients of its determinants."""
+    from pyscf import mcscf
+
+    active = mcscf.CASSCF(field, pairs, 2)
+    active.natorb = True
+    active.verbose = 0
+    active.run()
+    weights = np.diag(active.ci)
+    return active.mo_coeff, weights / np.abs(weights).max()
+
+
+def _decay(energies: Float[np.ndarray, " n"], count: int, n_up: int) -> Float[np.ndarray, " c"]:
+    """Return √(−2ε) of the occupied orbitals; correlating ones are a bit tighter than the last."""
+    own = np.sqrt(2 * np.maximum(-np.asarray(energies[:n_up]), 0.1))
+    return np.concatenate([own, np.full(max(count - n_up, 0), 1.2 * own[-1])])[:count]
+
+
+def _populations(mol, coefficients: Float[np.ndarray, "n_basis k"]) -> Float[np.ndarray, "k m"]:
+    """Return Mulliken shares, clipped to be positive."""
+    gross = coefficients * (mol.intor("int1e_ovlp") @ coefficients)
+    start = mol.aoslice_by_atom()[:, 2:]
+    return np.stack([gross[a:b].sum(0) for a, b in start], 1).clip(0)
