@@ -22,9 +22,7 @@ def test_displacement_equals_the_double_loop(positions):
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    arrays(np.float64, 20, elements=st.floats(-1, 1)), st.floats(-10, 10), st.floats(-1e3, 1e3)
-)
+@given(arrays(np.float64, 20, elements=st.floats(-1, 1)), st.floats(-10, 10), st.floats(-1e3, 1e3))
 def test_a_slope_added_to_the_energy_is_added_to_the_drift(energy, slope, offset):
     time = np.linspace(3.0, 4.0, 20)
     plain = drift(time, energy, 5).meV_per_atom_per_ps

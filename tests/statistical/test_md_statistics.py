@@ -42,17 +42,18 @@ def ions(n=12):
 
 def test_langevin_samples_velocities_and_positions_at_its_temperature(tmp_path):
     settings = MDConfig(
-        400.0, 6000, timestep_fs=4.0, thermostat_time_fs=50.0, seed=1, trajectory_interval=10
+        400.0, 4000, timestep_fs=4.0, thermostat_time_fs=50.0, seed=1, min_distance_A=0.0
     )
     atoms, stiffness = ions(), 1.0
     run(atoms, Wells(stiffness), settings, tmp_path)
-    late = read_run(tmp_path).log["temperature_K"][50:]
+    found = read_run(tmp_path)
+    frames, late = found.frames[50:], found.log["temperature_K"][50:]
     found = temperature(late, 400.0, 3 * len(atoms))
     # BAOAB's half kick lowers the kinetic temperature by (ω Δt)² / 4 of the fastest vibration.
     bias = 400 * stiffness / 6.94 * (4 * 0.0982269) ** 2 / 4
     assert abs(found.mean_K - 400) < 4 * found.stderr_K + bias
     assert found.std_K == pytest.approx(found.canonical_std_K, rel=0.15)
-    paths = np.stack([frame.positions for frame in read_run(tmp_path).frames[50:]])
+    paths = np.stack([frame.positions for frame in frames])
     away = paths - atoms.positions
     energy = stiffness * np.sum(away**2, axis=(1, 2)) / 2
     expected = 3 * len(atoms) * K_BOLTZMANN * 400 / 2  # BAOAB: exact in a harmonic well
@@ -62,7 +63,7 @@ def test_langevin_samples_velocities_and_positions_at_its_temperature(tmp_path):
 
 def test_nose_hoover_steers_the_free_velocities_to_its_temperature(tmp_path):
     settings = MDConfig(
-        400.0, 4000, timestep_fs=4.0, thermostat="nose-hoover", thermostat_time_fs=100.0
+        *(400.0, 3000, 4.0, "nvt", "nose-hoover"), thermostat_time_fs=100.0, min_distance_A=0.0
     )
     atoms = ions(6)
     atoms.set_cell([200.0] * 3)

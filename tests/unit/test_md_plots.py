@@ -33,7 +33,9 @@ def test_every_figure_of_a_run_draws_with_units(tmp_path, ensemble):
         for axes in drawn(figure):
             assert axes.get_title(loc="left"), name
             assert "[" in axes.get_xlabel(), name
-            assert "[" in axes.get_ylabel() or "⟩" in axes.get_ylabel() or "g(r)" in axes.get_ylabel()
+            assert (
+                "[" in axes.get_ylabel() or "⟩" in axes.get_ylabel() or "g(r)" in axes.get_ylabel()
+            )
 
 
 def test_the_fitted_line_lies_on_the_displacement():

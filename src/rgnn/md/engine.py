@@ -1,6 +1,7 @@
 """Integrators of ASE behind the one interface that every engine offers."""
 
 import json
+import math
 import warnings
 from operator import attrgetter
 from typing import Protocol, runtime_checkable
@@ -85,11 +86,9 @@ class AseEngine:
 
     def conserved(self) -> float:
         """Return the total (nve) or extended (Nosé–Hoover) energy [eV]; NaN for Langevin."""
-        if isinstance(self.integrator, VelocityVerlet):
-            return float(self.atoms.get_total_energy())
         if isinstance(self.integrator, LangevinBAOAB):
-            return float("nan")
-        return self.integrator.get_conserved_energy()
+            return math.nan
+        return float(self.atoms.get_total_energy()) + _stored_energy(self.integrator)
 
     def state(self) -> State:
         """Return thermostat, barostat and random-number state as plain arrays."""
@@ -117,6 +116,29 @@ def _remembered(integrator: Integrator) -> tuple[str, ...]:
             return ("p_eps", "force_eps")
         case _:
             return ()
+
+
+def _stored_energy(integrator: Integrator) -> float:
+    """Return the energy [eV] of thermostat and barostat, P V included; 0 without them.
+
+    ASE's own sum asks for a `free_energy`, which not every calculator offers.
+    """
+    match integrator:
+        case IsotropicMTKNPT():
+            momentum = np.array(integrator._p_eps)
+        case MTKNPT():
+            momentum = integrator._p_g
+        case NoseHooverChainNVT():
+            return integrator._thermostat.get_thermostat_energy()
+        case _:
+            return 0.0
+    barostat = integrator._barostat
+    return float(
+        integrator._thermostat.get_thermostat_energy()
+        + barostat.get_barostat_energy()
+        + np.sum(momentum**2) / (2 * barostat.W)
+        + integrator._pressure_au * integrator._get_volume()
+    )
 
 
 def _restore(integrator: Integrator, state: State) -> None:

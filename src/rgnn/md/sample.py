@@ -104,15 +104,20 @@ def check_distances(atoms: Atoms, config: MDConfig, step: int) -> None:
     """Raise `Unstable` if two atoms have collapsed onto one another (every logged step)."""
     if config.min_distance_A == 0:
         return
-    near = NeighborList(cutoff=config.min_distance_A, full_list=False, n_threads=1)
+    reach = max(config.min_distance_A, _CHEAPEST_CUTOFF_A)
+    near = NeighborList(cutoff=reach, full_list=False, n_threads=1)
     first, second, distance = near.compute(
         atoms.get_positions(wrap=True), atoms.cell.array, atoms.pbc, quantities="ijd"
     )
-    if len(distance) == 0:
+    if len(distance) == 0 or distance.min() >= config.min_distance_A:
         return
     nearest = int(np.argmin(distance))
     names = [_name(atoms, int(ends[nearest])) for ends in (first, second)]
     raise _stopped(config, step, f"{names[0]} and {names[1]} are {distance[nearest]:.3f} Å apart")
+
+
+_CHEAPEST_CUTOFF_A = 2.0
+"""Below this, the neighbour search spends its time on empty boxes (5 ms at 0.4 Å, 0.1 ms here)."""
 
 
 def _name(atoms: Atoms, atom: int) -> str:
