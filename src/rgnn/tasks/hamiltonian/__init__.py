@@ -1,0 +1,1 @@
+"""DFT Hamiltonians: blocks between atoms, learnt in the frame of each bond."""

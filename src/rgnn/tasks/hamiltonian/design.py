@@ -1,0 +1,70 @@
+"""Rows of the regressions: what blocks are as functions of the trained weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.tasks.hamiltonian.config import BondConfig
+from rgnn.tasks.hamiltonian.distance import splines
+from rgnn.tasks.hamiltonian.irreps import Channel
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Shortest bond seen and distance at which blocks end [Å]."""
+
+    shortest: float
+    cutoff: float
+
+    def decay(self, distance: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Return (1 − r/cutoff)², the factor every block carries: exactly 0 from there on."""
+        return np.clip(1 - distance / self.cutoff, 0, 1) ** 2
+
+
+def bond_rows(
+    features: Mapping[Channel, np.ndarray],
+    distance: Float[np.ndarray, " n_bond"],
+    reach: Reach,
+    channel: Channel,
+    config: BondConfig,
+) -> Float[np.ndarray, "n_row n_column"]:
+    """Return the design of one channel: real parts of all bonds, then imaginary parts.
+
+    Weights are piecewise linear functions of the distance; channel m = 0 has a finer part that
+    knows the distance alone. With swap 0 (two elements) features of both swap signs serve.
+    """
+    signs = (channel.swap,) if channel.swap else (1, -1)
+    values = np.concatenate([features[Channel(channel.m, s)] for s in signs], axis=1)
+    low = reach.shortest - 0.1
+    decay = reach.decay(distance)[:, None]
+    hats = decay * splines(distance, low, reach.cutoff, config.knots, 1)
+    rows = (hats[:, :, None] * values[:, None, :]).reshape(len(values), -1)
+    if channel.m:
+        return np.concatenate([np.real(rows), np.imag(rows)])
+    if channel.swap < 0:
+        return np.ascontiguousarray(np.real(rows))
+    fine = splines(distance, low, reach.cutoff, config.two_centre_knots, 2)
+    return np.concatenate([decay * fine, np.real(rows)], axis=1)
+
+
+def as_rows(values: np.ndarray, m: int) -> Float[np.ndarray, "n_row n_target"]:
+    """Return complex targets as the rows that belong to `bond_rows`."""
+    return np.concatenate([np.real(values), np.imag(values)]) if m else np.real(values)
+
+
+def from_rows(rows: np.ndarray, m: int) -> np.ndarray:
+    """Return rows as complex numbers; the inverse of `as_rows`."""
+    half = len(rows) // 2
+    return rows[:half] + 1j * rows[half:] if m else rows + 0j
+
+
+def atom_rows(
+    features: Float[np.ndarray, "n_atom n_feature component"], degree: int
+) -> Float[np.ndarray, "n_row n_column"]:
+    """Return the design of on-site irreps of one degree: a row for every atom and component."""
+    rows = np.swapaxes(features, 1, 2).reshape(-1, features.shape[1])
+    if degree:
+        return rows
+    return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
