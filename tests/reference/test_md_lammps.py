@@ -128,7 +128,7 @@ def test_a_failing_calculator_stops_lammps_with_its_own_words(tmp_path):
     atoms, _ = cubic()
     settings = MDConfig(temperature_K=300.0, steps=60, engine="lammps", ensemble="nve")
     calculator = Fragile(sigma=2.3, epsilon=0.15, rc=4.0, smooth=True)
-    with pytest.raises(Unstable, match="step 25 .*not a number"):
+    with pytest.raises(Unstable, match=r"step 25 .*not a number"):
         run(atoms, calculator, settings, tmp_path)
     assert len(read_run(tmp_path).frames) == 3
 

@@ -14,9 +14,10 @@ from ase.constraints import FixAtoms
 from ase.io import read
 
 from rgnn.core.errors import InputError
+from rgnn.md.checkpoint import CHECKPOINT
 from rgnn.md.config import MDConfig
 from rgnn.md.dynamics import run
-from rgnn.md.files import CHECKPOINT, LOG, TRAJECTORY, read_run
+from rgnn.md.files import LOG, TRAJECTORY, read_run
 from rgnn.md.sample import ExtrapolationWarning, Unstable
 from rgnn.md.start import degrees_of_freedom, prepare
 
@@ -160,6 +161,10 @@ def test_resume_without_a_run_starts_one(tmp_path):
     atoms = pair()
     result = run(atoms, Springs(atoms.positions), config(), tmp_path / "new", resume=True)
     assert (result.resumed_from, result.steps) == (0, 40)
+    whole = files(tmp_path / "new")
+    (tmp_path / "new" / CHECKPOINT).unlink()  # as if killed before the first checkpoint
+    run(atoms, Springs(atoms.positions), config(), tmp_path / "new", resume=True)
+    assert files(tmp_path / "new") == whole
 
 
 def test_a_full_disk_keeps_whole_frames_and_can_be_resumed(tmp_path):
@@ -212,7 +217,7 @@ def test_collapsing_and_overlapping_atoms_are_named(tmp_path):
     settings = config(temperature_K=0.0, max_temperature_K=1e5, log_interval=1, steps=500)
     with pytest.raises(Unstable, match=r"atom 0 \(He\) and atom 1 \(He\) are 0\.\d+ Å apart"):
         run(atoms, together, settings, tmp_path / "a")
-    with pytest.raises(Unstable, match="step 0 .*apart"):
+    with pytest.raises(Unstable, match=r"step 0 .*apart"):
         run(pair(0.1), Springs(pair().positions), config(), tmp_path / "b")
     assert not (tmp_path / "b" / LOG).exists()
     periodic = Atoms("He2", [[0.05, 0, 0], [4.95, 0, 0]], cell=[5, 5, 5], pbc=True)

@@ -10,9 +10,10 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from rgnn.core.errors import InputError
+from rgnn.md.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from rgnn.md.config import MDConfig
 from rgnn.md.engine import AseEngine, Engine
-from rgnn.md.files import CHECKPOINT, LOG, TRAJECTORY, Checkpoint, Recorder, load_checkpoint
+from rgnn.md.files import LOG, TRAJECTORY, Recorder
 from rgnn.md.sample import ExtrapolationWarning, check_distances, check_motion, measure
 from rgnn.md.start import prepare
 
@@ -55,7 +56,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     start = prepare(atoms, config)
     checkpoint = load_checkpoint(out, start, config) if resume else None
-    if checkpoint is None and _holds_frames(out):
+    if not resume and _holds_run(out):
         raise InputError(f"{out}: already holds an md run; resume it or choose another directory")
     motion = _engine(start, calculator, config, checkpoint)
     recorder = Recorder(out)
@@ -75,7 +76,7 @@ def run(
     )
 
 
-def _holds_frames(out: Path) -> bool:
+def _holds_run(out: Path) -> bool:
     """Return whether `out` holds something that a new run would overwrite."""
     return any((out / name).exists() for name in (CHECKPOINT, TRAJECTORY, LOG))
 

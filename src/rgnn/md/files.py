@@ -20,26 +20,15 @@ from ase.io.extxyz import write_extxyz
 from jaxtyping import Float
 
 from rgnn.core.errors import InputError
+from rgnn.md.checkpoint import CHECKPOINT, Checkpoint, load_arrays
 from rgnn.md.config import MDConfig
 from rgnn.md.engine import State
 from rgnn.md.sample import Sample, forces_std
 
-TRAJECTORY, LOG, CHECKPOINT = "trajectory.extxyz", "log.csv", "checkpoint.npz"
+TRAJECTORY, LOG = "trajectory.extxyz", "log.csv"
 
 Log = dict[str, np.ndarray]
 """Columns of the log by the names of `Sample`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """Everything from which a run continues exactly."""
-
-    step: int
-    atoms: Atoms
-    state: State
-    sizes: tuple[int, int]
-    """Bytes of trajectory and log that belong to the run up to `step`."""
-    physics: dict[str, object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +95,12 @@ class Recorder:
 
     def save(self, atoms: Atoms, state: State, config: MDConfig, step: int) -> None:
         """Replace the checkpoint, atomically."""
+        sizes = (self.sizes[TRAJECTORY], self.sizes[LOG])
+        kept = Checkpoint(step, atoms, state, sizes, config.physics())
         path = self.out / CHECKPOINT
-        partial = path.with_suffix(".partial")
-        arrays = {
-            "step": np.array(step),
-            "numbers": atoms.numbers,
-            "positions": atoms.positions,
-            "momenta": atoms.get_momenta(),
-            "cell": atoms.cell.array,
-            "sizes": np.array([self.sizes[TRAJECTORY], self.sizes[LOG]]),
-            "physics": np.array(json.dumps(config.physics())),
-        } | {f"state/{name}": value for name, value in state.items()}
         try:
-            with partial.open("wb") as stream:
-                np.savez(stream, **arrays)  # pyright: ignore[reportArgumentType]
-            partial.replace(path)
+            kept.save(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise _full(path, error) from error
 
     def _append(self, name: str, text: str) -> None:
@@ -137,30 +115,12 @@ class Recorder:
         self.sizes[name] += len(data)
 
 
-def load_checkpoint(out: Path, start: Atoms, config: MDConfig) -> Checkpoint | None:
-    """Return where the run in `out` stopped, or `None` if it never began.
-
-    Raises `InputError` if the file is damaged or belongs to other atoms or settings.
-    """
-    path = out / CHECKPOINT
-    if not path.exists():
-        return None
-    checkpoint = _read_checkpoint(path, start)
-    for name, value in config.physics().items():
-        if (before := checkpoint.physics.get(name)) != value:
-            raise InputError(
-                f"{path}: the run had {name} = {before}, now {value}; resume with the same "
-                "settings or start in another directory"
-            )
-    return checkpoint
-
-
 def read_run(out: Path) -> Run:
     """Return what the run directory `out` holds, finished or not."""
     for name in (CHECKPOINT, TRAJECTORY, LOG):
         if not (out / name).exists():
             raise InputError(f"{out}: holds no {name}; give the directory of an md run")
-    arrays = _load(out / CHECKPOINT)
+    arrays = load_arrays(out / CHECKPOINT)
     trajectory, log = (
         (out / name).read_bytes()[: int(size)].decode()
         for name, size in zip((TRAJECTORY, LOG), arrays["sizes"], strict=True)
@@ -177,40 +137,6 @@ def _parse_log(text: str) -> Log:
 
 def _column(cells: list[str]) -> Float[np.ndarray, " n_row"]:
     return np.array([float(cell) if cell else math.nan for cell in cells])
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a checkpoint; raise `InputError` unless all are there."""
-    try:
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:
-        raise InputError(f"{path}: damaged checkpoint ({error})") from error
-    if missing := sorted(_CHECKPOINT_ARRAYS - arrays.keys()):
-        raise InputError(f"{path}: not a checkpoint of an md run (no {', '.join(missing)})")
-    return arrays
-
-
-_CHECKPOINT_ARRAYS = {"step", "numbers", "positions", "momenta", "cell", "sizes", "physics"}
-
-
-def _read_checkpoint(path: Path, start: Atoms) -> Checkpoint:
-    arrays = _load(path)
-    if not np.array_equal(arrays["numbers"], start.numbers):
-        raise InputError(f"{path}: belongs to other atoms than the start structure")
-    atoms = start.copy()
-    atoms.set_cell(arrays["cell"])
-    atoms.set_positions(arrays["positions"], apply_constraint=False)
-    atoms.set_momenta(arrays["momenta"], apply_constraint=False)
-    own = {k.removeprefix("state/"): v for k, v in arrays.items() if k.startswith("state/")}
-    return Checkpoint(
-        step=int(arrays["step"]),
-        atoms=atoms,
-        state=own,
-        sizes=(int(arrays["sizes"][0]), int(arrays["sizes"][1])),
-        physics=json.loads(str(arrays["physics"])),
-    )
 
 
 def _full(path: Path, error: OSError) -> InputError:

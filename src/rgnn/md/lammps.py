@@ -21,6 +21,7 @@ from jaxtyping import Float
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.md.config import MDConfig
 from rgnn.md.engine import State
+from rgnn.md.lammps_box import Box
 from rgnn.md.sample import Unstable, check_forces, check_motion, forces_std
 from rgnn.md.start import degrees_of_freedom
 
@@ -36,7 +37,7 @@ class LammpsEngine:
     ):
         self.atoms = atoms
         self.config = config
-        self._box = _Box(atoms)
+        self._box = Box(atoms)
         self._step = int(state["step"]) if state else 0
         self._failure: BaseException | None = None
         self._surroundings = Atoms(
@@ -94,6 +95,8 @@ class LammpsEngine:
             velocities.ravel().tolist(),
             flags,
         )
+        if (placed := self._lammps.get_natoms()) != len(self.atoms):
+            raise InputError(f"md: LAMMPS took {placed:.0f} of {len(self.atoms)} atoms; use ase")
 
     def _callback(self, caller: None, step: int, n: int, tag: Any, x: Any, f: Any) -> None:
         """Fill `f` with forces at `x`; a failure waits until LAMMPS has returned.
@@ -140,68 +143,6 @@ class LammpsEngine:
         self.atoms.set_positions(self._box.back(x))
         self.atoms.set_velocities(self._box.back(v) * _PS_PER_ASE_TIME)
         self.atoms.calc = _held(self.atoms, self._surroundings, self._has_stress)
-
-
-class _Box:
-    """The rotation between the user's axes and LAMMPS' (first vector along x, second in xy)."""
-
-    def __init__(self, atoms: Atoms):
-        if atoms.pbc.any() and not atoms.pbc.all():
-            raise InputError(
-                "md: the LAMMPS engine takes cells that are periodic in all directions or in "
-                "none; use the ase engine for slabs and wires"
-            )
-        if atoms.constraints:
-            raise InputError("md: fixed atoms work with the ase engine only")
-        self.periodic = bool(atoms.pbc.all())
-        if self.periodic:
-            standard, self.rotation = atoms.cell.standard_form()
-            self.cell = np.array(standard)
-        else:
-            self.rotation = np.eye(3)
-            self.low, self.high = atoms.positions.min(axis=0) - 1, atoms.positions.max(axis=0) + 1
-
-    def turn(self, vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        return vectors @ self.rotation.T
-
-    def back(self, vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        return vectors @ self.rotation
-
-    def turn_tensor(self, tensor: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
-        return self.rotation @ tensor @ self.rotation.T
-
-    def wrap(self, positions: Float[np.ndarray, "n_atom 3"]) -> tuple[np.ndarray, np.ndarray]:
-        """Return positions inside the cell and the cells they came from."""
-        if not self.periodic:
-            return positions, np.zeros(positions.shape, dtype=int)
-        images = np.floor(positions @ np.linalg.inv(self.cell)).astype(int)
-        return positions - images @ self.cell, images
-
-    def commands(self, masses: list[float]) -> str:
-        """Return the LAMMPS input that lays out the box and the kinds of atoms."""
-        if self.periodic:
-            (x, _, _), (xy, y, _), (xz, yz, z) = self.cell.tolist()
-            boundary = "p p p"
-            region = f"prism 0 {x!r} 0 {y!r} 0 {z!r} {xy!r} {xz!r} {yz!r}"
-        else:
-            boundary = "m m m"
-            pairs = zip(self.low.tolist(), self.high.tolist(), strict=True)
-            region = "block " + " ".join(f"{low!r} {high!r}" for low, high in pairs)
-        lines = [
-            "units metal",
-            "atom_style atomic",
-            "atom_modify map yes",
-            f"boundary {boundary}",
-            "box tilt large",
-            f"region box {region} units box",
-            f"create_box {len(masses)} box",
-            *(f"mass {kind} {mass!r}" for kind, mass in enumerate(masses, start=1)),
-            "pair_style zero 1.0",  # LAMMPS' own neighbours are not used: keep them few
-            "pair_coeff * *",
-            "neighbor 0.5 bin",
-            "neigh_modify every 1 delay 0 check yes",
-        ]
-        return "\n".join(lines)
 
 
 def load() -> Any:
