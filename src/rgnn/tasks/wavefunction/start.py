@@ -9,11 +9,12 @@ two-electron active space gives natural orbitals that the outermost pair may occ
 sampled at electron positions of known density.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts, envelopes
@@ -21,7 +22,12 @@ from rgnn.tasks.wavefunction.jastrow import smooth_distance
 from rgnn.tasks.wavefunction.system import Molecule
 
 BASIS = "cc-pvdz"
+"""Gaussian basis of the Hartree–Fock start."""
+
 HEAVIEST = 36
+
+FIRST_RANGE = 3.0
+"""Range [bohr] of the electron cusps before training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,50 +112,61 @@ def walkers(
     return np.stack(electrons, axis=1)
 
 
-def fit(
-    ansatz: Ansatz, found: Orbitals, features: Float[np.ndarray, "p n_one"],
-    points: Float[np.ndarray, "p 3"], density: Float[np.ndarray, " p"], *, ridge: float = 1e-6,
-) -> Readouts:
-    """Return readouts whose orbitals are `found`, as far as the features allow."""
+class Sample(NamedTuple):
+    """Configurations whose first electron lies at points of known probability density."""
+
+    electrons: Float[np.ndarray, "p n 3"]
+    density: Float[np.ndarray, " p"]
+    features: Float[np.ndarray, "p n_one"] | None = None
+    """Features of the first electron."""
+
+
+def sample(
+    molecule: Molecule, found: Orbitals, rng: np.random.Generator, count: int
+) -> Sample:
+    """Return an electron anywhere around the nuclei, the others where Hartree–Fock has them."""
+    electrons = walkers(molecule, found, rng, count)
+    electrons[:, 0], density = positions(molecule, rng, count)
+    return Sample(electrons, density)
+
+
+def fit(ansatz: Ansatz, found: Orbitals, seen: Sample, *, ridge: float = 1e-6) -> Readouts:
+    """Return readouts whose orbitals are `found`, as far as the features of `seen` allow."""
+    n_orbital, n_one = found.coefficients.shape[1], np.shape(seen.features)[1]
     dtype = ansatz.nuclei.dtype
-    n_orbital = found.coefficients.shape[1]
-    two = 2 * ansatz.streams.n_pair
     exponent = np.repeat(found.exponents[:, None], len(ansatz.charges), 1)
     blank = Readouts(
-        jnp.zeros((n_orbital, features.shape[1]), dtype),
-        jnp.asarray(np.maximum(found.shares, 0.02), dtype),
-        jnp.asarray(np.log(exponent), dtype),
-        jnp.asarray(found.weights, dtype),
-        jnp.zeros(features.shape[1], dtype),
-        jnp.zeros(two, dtype),
-        jnp.asarray(np.log([3.0, 3.0]), dtype),
+        orbital=jnp.zeros((n_orbital, n_one), dtype),
+        weight=jnp.asarray(np.maximum(found.shares, 0.02), dtype),
+        log_exponent=jnp.asarray(np.log(exponent), dtype),
+        coefficient=jnp.asarray(found.weights, dtype),
+        jastrow_one=jnp.zeros(n_one, dtype),
+        jastrow_two=jnp.zeros(2 * ansatz.streams.n_pair, dtype),
+        log_range=jnp.full(2, np.log(FIRST_RANGE), dtype),
     )
-    return _with_orbitals(blank, ansatz, found, features, points, density, ridge)
+    orbital = _ridge(ansatz, found, seen, blank, ridge)
+    return replace(blank, orbital=jnp.asarray(orbital, dtype))
 
 
-def _with_orbitals(
-    blank: Readouts, ansatz: Ansatz, found: Orbitals, features: Array | np.ndarray,
-    points: np.ndarray, density: np.ndarray, ridge: float,
-) -> Readouts:
-    away = jnp.asarray(points)[:, None, :] - jnp.asarray(ansatz.nuclei, float)
-    z = np.asarray(ansatz.charges)
-    smooth = smooth_distance(away, jnp.asarray(z))
-    distance = np.linalg.norm(np.asarray(away), axis=-1)
-    cusp = np.exp(-((distance - np.asarray(smooth)) * z).sum(-1))
-    envelope = np.asarray(envelopes(blank, smooth), float)
+def _ridge(
+    ansatz: Ansatz, found: Orbitals, seen: Sample, blank: Readouts, ridge: float
+) -> Float[np.ndarray, "n_orbital n_one"]:
+    points = seen.electrons[:, 0]
+    charges = np.asarray(ansatz.charges)
+    away = points[:, None, :] - np.asarray(ansatz.nuclei, float)
+    smooth = np.asarray(smooth_distance(jnp.asarray(away), jnp.asarray(charges)), float)
+    distance = np.linalg.norm(away, axis=-1)
+    cusp = np.exp(-((distance - smooth) * charges).sum(-1))
+    envelope = np.asarray(envelopes(blank, jnp.asarray(smooth)), float)
     target = found(points) / cusp[:, None]
-    weight = 1 / np.sqrt(density)
+    weight = 1 / np.sqrt(seen.density)
     rows = []
     for k in range(target.shape[1]):
-        design = np.asarray(features, float) * (envelope[:, k] * weight)[:, None]
+        design = np.asarray(seen.features) * (envelope[:, k] * weight)[:, None]
         gram = design.T @ design
-        gram += ridge * np.diag(np.diag(gram).mean() * np.ones(len(gram)))
+        gram += ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
         rows.append(np.linalg.solve(gram, design.T @ (target[:, k] * weight)))
-    orbital = jnp.asarray(np.stack(rows), blank.orbital.dtype)
-    return Readouts(
-        orbital, blank.weight, blank.log_exponent, blank.coefficient,
-        blank.jastrow_one, blank.jastrow_two, blank.log_range,
-    )
+    return np.stack(rows)
 
 
 def _hartree_fock(molecule: Molecule):

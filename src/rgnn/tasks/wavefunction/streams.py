@@ -39,10 +39,11 @@ class Features(NamedTuple, Generic[Field]):
 class Size:
     """Width and number of the frozen layers."""
 
-    width: int = 32
-    pair_width: int = 8
+    width: int | None = None
+    """None: chosen by the number of electrons."""
+    pair_width: int = 16
     layers: int = 3
-    gain: float = 1.5
+    gain: float = 0.8
     """Standard deviation of a neuron's input when its inputs have unit size."""
 
 
@@ -129,17 +130,21 @@ def build(
     return Streams(tuple(layers), spins)
 
 
+WIDTH = 32
+"""Neurons of a layer where nothing else is said."""
+
 LIMIT = 1.0
 """Range of every activation: inputs are scaled to it, hyperbolic tangents and means stay in it."""
 
 
 def _shapes(size: Size, n_one: int, n_two: int) -> Iterator[tuple]:
     """Yield the (n_out, n_in) of the matrices own, mean and pair of every layer."""
+    width = size.width or WIDTH
     for number in range(size.layers):
         last = number == size.layers - 1
         pair = None if last else (size.pair_width, n_two)
-        yield (size.width, n_one + 2 * n_two), (2 * size.width, n_one), pair
-        n_one, n_two = size.width, n_two if last else size.pair_width
+        yield (width, n_one + 2 * n_two), (2 * width, n_one), pair
+        n_one, n_two = width, n_two if last else size.pair_width
 
 
 def _matrices(layer: Layer) -> list[AbstractMatVec]:

@@ -6,7 +6,7 @@ cache.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import equinox as eqx
@@ -16,10 +16,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rgnn.core import keys
+from rgnn.core.errors import InputError
 from rgnn.readout.natural_gradient import NaturalGradient, direction, step_size
 from rgnn.tasks.wavefunction import sampler
 from rgnn.tasks.wavefunction.ansatz import Ansatz, Readouts
-from rgnn.tasks.wavefunction.jet import value
+from rgnn.tasks.wavefunction.jet import Jet, value
 from rgnn.tasks.wavefunction.local_energy import coulomb, kinetic
 from rgnn.tasks.wavefunction.sampler import Walkers
 
@@ -29,7 +30,8 @@ class Training:
     """How readouts are trained."""
 
     walkers: int = 1024
-    iterations: int = 300
+    iterations: int | None = None
+    """None: chosen by the number of electrons."""
     moves: int = 10
     """Metropolis steps between two gradients."""
     rate: float = 0.2
@@ -42,7 +44,15 @@ class Training:
     """Local energies further than this many mean deviations from the median are moved there."""
     chunk: int = 128
     """Walkers whose derivatives are held at a time."""
-    gradient: NaturalGradient = NaturalGradient()
+    gradient: NaturalGradient = field(default_factory=NaturalGradient)
+
+    def __post_init__(self) -> None:
+        if min(self.walkers, self.moves, self.chunk) < 1:
+            raise InputError("training: walkers, moves and chunk must be at least 1")
+        if self.walkers % min(self.chunk, self.walkers):
+            raise InputError(
+                f"training: {self.walkers} walkers do not divide into chunks of {self.chunk}"
+            )
 
 
 class State(NamedTuple):
@@ -102,6 +112,11 @@ def init(
     return State(theta, jnp.zeros_like(theta), jnp.zeros_like(theta), walkers, jnp.asarray(0))
 
 
+def readouts_of(theta: Float[Array, " parameter"], blank: Readouts) -> Readouts:
+    """Return the flat `theta` in the shapes and number type of `blank`."""
+    return ravel_pytree(blank)[1](theta.astype(blank.orbital.dtype))
+
+
 def energies(
     problem: Problem, readouts: Readouts, electrons: Array, key: PRNGKeyArray, *, chunk: int
 ) -> Float[Array, " walker"]:
@@ -144,11 +159,10 @@ def run(
     `blank` gives the readouts their shapes. The randomness of an iteration depends on `key` and
     its number only, so that an interrupted run continues with the same numbers.
     """
-    unravel = ravel_pytree(blank)[1]
 
     def one(state: State, _: None) -> tuple[State, Info]:
         k = jax.random.fold_in(keys.child(key, "iteration"), state.iteration)
-        readouts = unravel(state.theta.astype(blank.orbital.dtype))
+        readouts = readouts_of(state.theta, blank)
         log_psi = problem.log_psi(readouts)
         fresh = log_psi(state.walkers.electrons, keys.child(k, "fresh"))
         walkers, acceptance = sampler.sweep(
@@ -186,7 +200,7 @@ def _update(
     rate = training.rate / (1 + state.iteration / training.delay)
     step = step_size(phi, jacobian, rate, training.gradient)
     theta = state.theta - step * phi
-    first = int(training.iterations * (1 - training.averaged))
+    first = int((training.iterations or 0) * (1 - training.averaged))
     seen = jnp.maximum(state.iteration - first + 1, 1)
     average = jnp.where(
         state.iteration < first, theta, state.average + (theta - state.average) / seen
@@ -204,6 +218,4 @@ def _by_chunks(function: Callable, electrons: Array, key: PRNGKeyArray, chunk: i
 
 
 def _is_jet(node: object) -> bool:
-    from rgnn.tasks.wavefunction.jet import Jet
-
     return isinstance(node, Jet)
