@@ -48,10 +48,9 @@ def motion_lines(metrics: Mapping[str, Any]) -> list[Line]:
     """Return what a molecular-dynamics run found, in words."""
     lines = [("analysed", f"{metrics['length_ps']:.2f} ps of {metrics['n_atoms']} atoms")]
     if "temperature_mean_K" in metrics:
-        target = metrics["target_temperature_K"]
-        lines.append(
-            ("temperature", f"{metrics['temperature_mean_K']:.0f} K (target {target:g} K)")
-        )
+        target = metrics["target_temperature_K"]  # nve has none
+        aim = "" if target is None else f" (target {target:g} K)"
+        lines.append(("temperature", f"{metrics['temperature_mean_K']:.0f} K{aim}"))
     if "energy_drift_meV_per_atom_per_ps" in metrics:
         drift = metrics["energy_drift_meV_per_atom_per_ps"]
         lines.append(("energy drift", f"{drift:.2g} meV/atom/ps"))

@@ -37,7 +37,8 @@ def headline(metrics: Mapping[str, Any]) -> tuple[Headline, ...]:
     """Return temperature, drift and the fastest diffusion, as far as the run has them."""
     tiles = [Headline("Analysed", metrics["length_ps"], "ps")]
     if "temperature_mean_K" in metrics:
-        note = f"target {metrics['target_temperature_K']:g} K"
+        target = metrics["target_temperature_K"]  # nve has none
+        note = "" if target is None else f"target {target:g} K"
         tiles.append(Headline("Temperature", metrics["temperature_mean_K"], "K", note))
     if "energy_drift_meV_per_atom_per_ps" in metrics:
         drift = metrics["energy_drift_meV_per_atom_per_ps"]
