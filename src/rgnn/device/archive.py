@@ -29,7 +29,7 @@ def write(chip: Chip, path: Path) -> None:
 
 def read(path: Path) -> Chip:
     """Return the chip in `path`: written by `write`, or any file with one map [µS]."""
-    arrays = _arrays(path)
+    arrays = load_arrays(path)
     if "conductance_uS" not in arrays:
         return Chip(as_macros(_only_map(arrays, path)), name=path.stem)
     wires = None
@@ -55,7 +55,7 @@ def as_macros(cells: Float[np.ndarray, "..."]) -> Float[np.ndarray, "n_macro n_r
     return cells[None] if cells.ndim == 2 else cells
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a .npz or .npy file, none of which may hold Python objects."""
     if not path.exists():
         raise InputError(f"no such chip file: {path}")

@@ -5,9 +5,10 @@ them the frozen weights of every model built on the chip. `read` happens at ever
 described by `noise`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +17,9 @@ from rgnn.core.errors import InputError
 from rgnn.device import presets
 from rgnn.device.noise import ReadNoise
 from rgnn.device.wires import Wires
+
+if TYPE_CHECKING:
+    from rgnn.device.measured import Unit
 
 Wiring = Literal["pairs", "shared"]
 """How cells make signed weights: disjoint `pairs` (g₂ₖ − g₂ₖ₊₁), or differences of neighbours
@@ -72,6 +76,24 @@ class Chip:
         cells = np.stack([law.program(rng) for rng in streams])
         noise = law.noise if read_noise is None else ReadNoise(read_noise)
         return Chip(cells, noise, wiring, f"{preset} (seed {seed})")
+
+    @staticmethod
+    def from_measurements(
+        source: "str | Path | np.ndarray | Mapping[str, np.ndarray]",
+        *,
+        unit: "Unit | None" = None,
+        array: str | None = None,
+        repeats: bool | None = None,
+    ) -> "Chip":
+        """Return the chip behind a measured map (.npz, .npy, .csv, .txt, .mat, .pkl or arrays).
+
+        Signed weights are traced back to the cells they share; read noise is fitted where reads
+        were repeated. `measured.load` describes the options, `characterise` gives the full picture.
+        """
+        from rgnn.device import characterise, measured
+
+        measurement = measured.load(source, unit=unit, array=array, repeats=repeats)
+        return characterise.characterise(measurement).chip()
 
     def save(self, path: str | Path) -> None:
         """Write the chip to `path` (.npz, plain arrays only)."""

@@ -1,12 +1,13 @@
 """Distributions of cell conductance fitted to published chips; each value names its source."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from rgnn.core.errors import InputError
+from rgnn.device import aging
+from rgnn.device.laws import AbstractLaw, Formed, LogNormal, Normal, Uniform
 from rgnn.device.noise import ReadNoise
 
 MACRO_ROWS = 512
@@ -20,48 +21,71 @@ DEFAULT = "rram-40nm"
 class Preset:
     """A law from which the cells of one macro are drawn, and the noise of a read."""
 
-    draw: Callable[[np.random.Generator, tuple[int, int]], Float[np.ndarray, "..."]]
+    law: AbstractLaw
     noise: ReadNoise
     source: str
+    technology: str | None = None
+    """The technology (`aging.TECHNOLOGIES`) that misses targets drawn from `law`, and drifts."""
 
     def program(self, rng: np.random.Generator) -> Float[np.ndarray, "n_row n_column"]:
         """Return the conductances [µS] of one freshly programmed macro."""
-        return self.draw(rng, (MACRO_ROWS, MACRO_COLUMNS))
+        target = self.law.sample(rng, (MACRO_ROWS, MACRO_COLUMNS))
+        if self.technology is None:
+            return target
+        memory = aging.technology(self.technology)
+        return memory.program(np.minimum(target, memory.g_max), rng)
 
 
-def _stochastically_formed(
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-    *,
-    formed: float,
-    mean: float,
-    spread: float,
-) -> Float[np.ndarray, "..."]:
-    """Return cells of which a fraction `formed` broke down; the others stay open."""
-    sigma = np.sqrt(np.log1p(spread**2))
-    broken = rng.random(shape) < formed
-    return broken * mean * np.exp(sigma * rng.standard_normal(shape) - sigma**2 / 2)
-
-
-def _fully_formed(
-    rng: np.random.Generator, shape: tuple[int, int], *, mean: float, spread: float
-) -> Float[np.ndarray, "..."]:
-    return _stochastically_formed(rng, shape, formed=1.0, mean=mean, spread=spread)
-
+_NO_REPEATS = "Read noise 2 %: an assumption, no repeated reads are published"
+_TUNED = "targets uniform over the range (this project's choice), programming error as published"
 
 _PRESETS = {
     "rram-40nm": Preset(
-        lambda rng, shape: _stochastically_formed(rng, shape, formed=0.49, mean=12.3, spread=0.145),
+        Formed(0.49, LogNormal(12.3, 0.145)),
         ReadNoise(relative=0.02),
         "40-nm random array, half of the cells broken down: 49 % conducting, 12.3 µS, relative "
-        "standard deviation 0.14–0.15 (doi 10.1038/s42256-023-00609-5, measured map). Read noise "
-        "2 %: an assumption, no repeated reads are published",
+        "standard deviation 0.14–0.15 (doi 10.1038/s42256-023-00609-5, measured map). "
+        f"{_NO_REPEATS}",
     ),
     "rram-formed": Preset(
-        lambda rng, shape: _fully_formed(rng, shape, mean=126.0, spread=0.295),
+        Normal(126.0, 37.0),
         ReadNoise(relative=0.02),
-        "fully formed 1T1R array: 122–131 µS, relative standard deviation 0.29–0.30. Read noise "
-        "2 %: an assumption",
+        "fully formed HfOₓ 1T1R array as measured: 122–131 µS, relative standard deviation "
+        f"0.29–0.30, normal by likelihood. {_NO_REPEATS}",
+    ),
+    "taox": Preset(
+        LogNormal(126.0, 0.10),
+        ReadNoise(relative=0.01),
+        "an assumption for uniform TaOₓ filaments: the spread is the 0.10 cycle-to-cycle of a "
+        "measured filamentary array; no map is published with the paper. Read noise 1 % assumed",
+    ),
+    "pcm": Preset(
+        Uniform(0.0, 25.0),
+        ReadNoise(relative=0.037),
+        f"phase-change memory, G_max 25 µS: {_TUNED} (aihwkit PCMLikeNoiseModel; "
+        "doi 10.1038/s41467-020-16108-9). Read noise: its 1/f law at 20 s and full scale",
+        "pcm",
+    ),
+    "wan-2022": Preset(
+        Uniform(0.0, 40.0),
+        ReadNoise(additive=0.4),
+        f"NeuRRAM HfOₓ/TaOₓ, G_max 40 µS: {_TUNED} (doi 10.1038/s41586-022-04992-8). Read noise "
+        "1 % of G_max, aihwkit's recommendation",
+        "wan-2022",
+    ),
+    "milo-2021": Preset(
+        Uniform(50.0, 225.0),
+        ReadNoise(additive=2.25),
+        f"HfO₂, 50–225 µS: {_TUNED} (Milo, IRPS 2021, as fitted by CrossSim). Read noise 1 % of "
+        "G_max: an assumption",
+        "milo-2021",
+    ),
+    "cmo-hfox": Preset(
+        Uniform(9.0, 90.0),
+        ReadNoise(additive=0.2),
+        f"CMO/HfOₓ, 9–90 µS: {_TUNED} (arXiv 2502.04524). Read noise of its law, "
+        "0.0277 log₁₀(G) √ln(t/2 µs) at 1 s and 90 µS",
+        "cmo-hfox",
     ),
 }
 
