@@ -150,7 +150,7 @@ def test_analysis_reads_a_run_and_summarises_it(tmp_path):
         found.log["temperature_K"][found.log["time_fs"] >= 15].mean()
     )
     assert abs(numbers["energy_drift_meV_per_atom_per_ps"]) < 20
-    assert numbers["mean_volume_A3"] == pytest.approx(bulk("Cu", cubic=True).get_volume())
+    assert numbers["volume_mean_A3"] == pytest.approx(bulk("Cu", cubic=True).get_volume())
     assert found.displacements["Cu"].diffusion is None  # 45 fs show no diffusion
     assert found.vibrations is not None and found.radial is not None
 

@@ -237,6 +237,12 @@ def test_force_uncertainty_is_logged_kept_and_warned_of_once(tmp_path):
     assert logged.frames[1].arrays["forces_std"] == pytest.approx(np.full((2, 3), 0.22))
 
 
+def test_a_start_the_model_does_not_know_is_warned_of(tmp_path):
+    atoms = pair()
+    with pytest.warns(ExtrapolationWarning, match="at step 0 exceeds"):
+        run(atoms, Springs(atoms.positions, std=lambda call: 9.0), config(), tmp_path)
+
+
 def test_frames_can_be_read_by_ase_and_offer_no_labels(tmp_path):
     atoms = copper()
     atoms.set_masses(np.linspace(60, 66, len(atoms)))

@@ -33,6 +33,11 @@ from rgnn.md.start import degrees_of_freedom
 _FRAMES_FOR_RDF = 200  # more add nothing to the eye and seconds to the wait
 _MIN_FRAMES = 32
 _BLOCKS = 4
+_LOG_NUMBERS = (
+    ("pressure_mean_GPa", "pressure_GPa", np.mean),
+    ("volume_mean_A3", "volume_A3", np.mean),
+    ("force_std_max_eV_per_A", "max_force_std_eV_per_A", np.max),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +87,8 @@ class Analysis:
             if one.diffusion:
                 numbers |= _diffusion_numbers(f"diffusion_{symbol}", one.diffusion)
         late = _late(self.log, self.discarded_ps)
-        for column, reduce in (
-            ("pressure_GPa", np.mean),
-            ("volume_A3", np.mean),
-            ("max_force_std_eV_per_A", np.max),
-        ):
+        for name, column, reduce in _LOG_NUMBERS:
             if np.isfinite(late[column]).any():
-                name = column if reduce is np.max else f"mean_{column}"
                 numbers[name] = float(reduce(late[column]))
         return numbers
 

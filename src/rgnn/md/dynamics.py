@@ -105,15 +105,13 @@ def _drive(
     step = checkpoint.step if checkpoint else 0
     largest = math.nan
     if checkpoint is None:
-        largest = _record(motion, config, recorder, 0, progress)
+        largest = _watch(_record(motion, config, recorder, 0, progress), largest, 0, config)
     while step < config.steps:
         target = min(_next(step, config), config.steps)
         motion.advance(step + 1, target - step)
         step = target
         std = _record(motion, config, recorder, step, progress)
-        if std > config.warn_forces_std_eV_per_A and not largest > config.warn_forces_std_eV_per_A:
-            _warn(std, step, config)
-        largest = std if math.isnan(largest) else max(largest, std)
+        largest = _watch(std, largest, step, config)
     return largest
 
 
@@ -144,11 +142,14 @@ def _quiet(stage: str, done: int, total: int) -> None:
     """Show nothing."""
 
 
-def _warn(std: float, step: int, config: MDConfig) -> None:
-    warnings.warn(
-        f"force uncertainty of {std:.2g} eV/Å at step {step} exceeds "
-        f"{config.warn_forces_std_eV_per_A:g} eV/Å: the model extrapolates; add such structures "
-        "to its training set",
-        ExtrapolationWarning,
-        stacklevel=4,
-    )
+def _watch(std: float, largest: float, step: int, config: MDConfig) -> float:
+    """Return the larger force uncertainty, NaN being none; warn when it first passes the limit."""
+    limit = config.warn_forces_std_eV_per_A
+    if std > limit and not largest > limit:
+        warnings.warn(
+            f"force uncertainty of {std:.2g} eV/Å at step {step} exceeds {limit:g} eV/Å: the model "
+            "extrapolates; add such structures to its training set",
+            ExtrapolationWarning,
+            stacklevel=2,
+        )
+    return std if math.isnan(largest) else max(largest, std)

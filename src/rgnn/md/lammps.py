@@ -113,8 +113,10 @@ class LammpsEngine:
         try:
             self._step = int(step)
             f[:n] = self._evaluate(x[:n][np.argsort(tag[:n])])[tag[:n] - 1]
+        except Unstable as error:
+            self._failure = error
         except InputError as error:
-            self._failure = Unstable(str(error) if isinstance(error, Unstable) else f"md: {error}")
+            self._failure = Unstable(f"md stopped at step {step}: {error}")
         except BaseException as error:  # also an interrupt from the keyboard
             self._failure = error
 
