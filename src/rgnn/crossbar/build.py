@@ -192,3 +192,11 @@ class _Shelves:
 def _join(pieces: Sequence[tuple[np.ndarray, np.ndarray]], axis: int) -> _Strip:
     cells, cell_std = zip(*pieces, strict=True)
     return np.concatenate(cells, axis), np.concatenate(cell_std, axis)
+
+
+def macros_needed(chip: Chip, shapes: Sequence[tuple[int, int]]) -> int:
+    """Return how many macros like those of `chip` hold matrices of the given (n_out, n_in)."""
+    shelves = _Shelves(chip)
+    for n_out, n_in in shapes:
+        shelves.take(n_out, n_in)
+    return len(shelves.used)

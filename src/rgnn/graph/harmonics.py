@@ -1,6 +1,6 @@
 """Real spherical harmonics and the tensors that couple them."""
 
-from functools import lru_cache
+from functools import cache
 from math import factorial
 
 import jax.numpy as jnp
@@ -51,7 +51,7 @@ def _norm(degree: int, m: int) -> float:
     return float(np.sqrt((2 * degree + 1) * multiplicity * ratio))
 
 
-@lru_cache(maxsize=None)
+@cache
 def coupling(a: int, b: int, c: int) -> Float[np.ndarray, "i j k"]:
     """Return the invariant tensor that couples degrees a, b and c to a scalar, of norm 1.
 

@@ -1,0 +1,121 @@
+"""Energies and their gradients, read forward through the chip.
+
+With a linear readout E_i = w · φ_i the gradient by a pair vector is a linear combination of the
+tangent reads of that pair. The digital side forms it read by read; here its law is known – a
+Gaussian whose mean and 3 × 3 covariance follow from the law of a read – and it is drawn at once.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rgnn.crossbar.matvec import AbstractMatVec, needed
+from rgnn.reservoir.density import EdgeFunctions
+from rgnn.reservoir.layer import DensityLayer
+from rgnn.reservoir.products import Product
+
+Cotangents = Sequence[Float[Array, "m n_atom n_column"]]
+"""∂E_i / ∂(column of every density), by degree."""
+
+
+def cotangents(
+    plan: Sequence[Product],
+    slopes: Sequence[Sequence[Float[Array, "m n_atom width"]]],
+    weights: Float[Array, "n_atom n_feature"],
+    layer: int,
+    lmax: int,
+) -> Cotangents:
+    """Return ∂(w · φ_i)/∂A for the columns of one layer, in the order they were handed out."""
+    columns: list[list[tuple[int, Array]]] = [[] for _ in range(lmax + 1)]
+    start = 0
+    for product, g in zip(plan, slopes, strict=True):
+        w = weights[:, start : start + product.width]
+        start += product.width
+        for factor, slope in zip(product.factors, g, strict=True):
+            if factor.layer == layer:
+                columns[factor.degree].append((factor.start, slope * w))
+    return [
+        jnp.concatenate([block for _, block in sorted(own, key=lambda c: c[0])], axis=-1)
+        if own
+        else jnp.zeros((2 * degree + 1, weights.shape[0], 0), weights.dtype)
+        for degree, own in enumerate(columns)
+    ]
+
+
+def pair_gradient(
+    layer: DensityLayer,
+    edges: EdgeFunctions,
+    cotangent: Cotangents,
+    slices: Sequence[slice],
+    key: PRNGKeyArray | None,
+) -> Float[Array, "n_atom n_neighbour 3"]:
+    """Return ∂E_i / ∂(vector to a neighbour) [eV/Å] by way of one layer's densities."""
+    parts = []
+    for element, columns in enumerate(slices):
+        own = jax.tree.map(lambda a, c=columns: a[:, c], edges)
+        arrays = [layer.of_element(degree, element) for degree in range(layer.lmax + 1)]
+        parts.append(_mean(own, arrays, cotangent))
+        if layer.mixing[0].noisy:
+            noise = jax.random.normal(
+                jax.random.fold_in(needed(key), element), own.unit.shape, own.unit.dtype
+            )
+            root = _cholesky(_covariance(own, arrays, cotangent))
+            parts[-1] = parts[-1] + jnp.einsum("ijxy,ijy->ijx", root, noise)
+    return jnp.concatenate(parts, axis=1)
+
+
+def _mean(
+    edges: EdgeFunctions, arrays: Sequence[AbstractMatVec], cotangent: Cotangents
+) -> Float[Array, "n_atom n_pair 3"]:
+    total = jnp.zeros_like(edges.unit)
+    for degree, (mv, c) in enumerate(zip(arrays, cotangent, strict=True)):
+        block = slice(degree**2, (degree + 1) ** 2)
+        inputs = jnp.einsum("mic,cr->mir", c, mv.weight)
+        slope = mv.tangent_law(edges.radial_slope).drive
+        along = jnp.einsum("mir,ijr,ijm->ij", inputs, slope, edges.angular[..., block])
+        total = total + along[..., None] * edges.unit
+        if degree:
+            value = mv.tangent_law(edges.radial).drive
+            across = jnp.einsum("mir,ijr->ijm", inputs, value)
+            gradient = edges.angular_gradient[..., block]
+            total = total + jnp.einsum("ijm,ijxm->ijx", across, gradient)
+    return total
+
+
+def _covariance(
+    edges: EdgeFunctions, arrays: Sequence[AbstractMatVec], cotangent: Cotangents
+) -> Float[Array, "n_atom n_pair 3 3"]:
+    """Return Σ_c Var(read of c) · (its coefficient)(its coefficient)ᵀ, for both kinds of read."""
+    total = jnp.zeros((*edges.unit.shape, 3), edges.unit.dtype)
+    for degree, (mv, c) in enumerate(zip(arrays, cotangent, strict=True)):
+        block = slice(degree**2, (degree + 1) ** 2)
+        y, dy = edges.angular[..., block], edges.angular_gradient[..., block]
+        spread = jnp.einsum("mic,nic,cp->imnp", c, c, mv.read_variance)
+        slope = mv.tangent_law(edges.radial_slope).power
+        along = jnp.einsum("imnp,ijp,ijm,ijn->ij", spread, slope, y, y)
+        total = total + along[..., None, None] * edges.unit[..., :, None] * edges.unit[..., None, :]
+        if degree:
+            value = mv.tangent_law(edges.radial).power
+            total = total + jnp.einsum("imnp,ijp,ijxm,ijyn->ijxy", spread, value, dy, dy)
+    return total
+
+
+def _cholesky(matrix: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 3 3"]:
+    """Return L with L Lᵀ = matrix for positive semi-definite 3 × 3 matrices, zeros included."""
+
+    def root(x: Array) -> Array:
+        return jnp.sqrt(jnp.maximum(x, 0))
+
+    def ratio(a: Array, b: Array) -> Array:
+        return jnp.where(b > 0, a / jnp.where(b > 0, b, 1), 0)
+
+    a = root(matrix[..., 0, 0])
+    b, d = ratio(matrix[..., 1, 0], a), ratio(matrix[..., 2, 0], a)
+    c = root(matrix[..., 1, 1] - b**2)
+    e = ratio(matrix[..., 2, 1] - b * d, c)
+    f = root(matrix[..., 2, 2] - d**2 - e**2)
+    zero = jnp.zeros_like(a)
+    rows = [(a, zero, zero), (b, c, zero), (d, e, f)]
+    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)

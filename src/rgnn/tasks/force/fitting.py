@@ -1,0 +1,144 @@
+"""Train a force field: calibrate the network on the data, stream the frames, solve."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.core.errors import InputError
+from rgnn.core.structure import Frame
+from rgnn.crossbar.build import Periphery, cut, macros_needed
+from rgnn.device.chip import Chip
+from rgnn.graph.neighbours import pairs_within
+from rgnn.reservoir import build
+from rgnn.tasks.force import engine, readout, training
+from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.model import ForceField
+from rgnn.tasks.force.training import Progress
+
+_SAMPLE = 32
+"""Frames looked at to set reference distances and input ranges."""
+
+_CLOSE = 5.0
+"""Percentile of pair distances that counts as the reference distance of a pair of elements."""
+
+_HEADROOM = 1.1
+"""Input ranges exceed the largest activation seen by this factor."""
+
+_LEFT_OUT_ROWS = 1500
+"""Most force rows kept for leaving frames out; their matrices are rows × weights."""
+
+
+def fit(
+    frames: Sequence[Frame],
+    *,
+    chip: Chip | None,
+    seed: int,
+    config: ForceConfig,
+    progress: Progress | None,
+    checkpoint: Path | None,
+    resume: bool,
+) -> ForceField:
+    """Return the force field trained on `frames`."""
+    if not frames:
+        raise InputError("no training frames")
+    elements = tuple(sorted({int(z) for frame in frames for z in frame.structure.numbers}))
+    sample = _spread_out(frames, _SAMPLE)
+    distances = reference_distances(sample, elements, config.reservoir.cutoff)
+    shapes = build.shapes(config.reservoir, len(elements))
+    chip = _enough(chip, shapes, seed)
+    blocks = cut(chip, shapes)
+    builder = engine.GraphBuilder(elements, config.reservoir.cutoff)
+    with engine.arithmetic(config.precision):
+        exact = build.assemble(
+            config.reservoir,
+            distances,
+            blocks,
+            [1.0] * len(blocks),
+            Periphery("exact"),
+            config.precision,
+        )
+        limits = _ranges(exact, sample, builder)
+        reservoir = build.assemble(
+            config.reservoir, distances, blocks, limits, config.periphery, config.precision
+        )
+        sums = training.accumulate(
+            reservoir,
+            frames,
+            builder,
+            precision=config.precision,
+            reads=config.reads,
+            use_stress=config.use_stress,
+            keep=_to_leave_out(frames, config.uncertainty.left_out),
+            seed=seed,
+            progress=progress,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+    widths = [product.width for product in reservoir.plan]
+    trained = readout.train(
+        sums,
+        frames,
+        elements,
+        np.repeat(np.arange(len(widths)), widths),
+        config,
+        seed=seed,
+        progress=progress,
+    )
+    return ForceField(config, elements, chip, distances, tuple(limits), trained)
+
+
+def reference_distances(
+    frames: Sequence[Frame], elements: Sequence[int], cutoff: float
+) -> Float[np.ndarray, "n_species n_species"]:
+    """Return a short typical distance [Å] of every pair of elements, symmetric.
+
+    Pairs never met within the cutoff get the mean of the others.
+    """
+    found: dict[tuple[int, int], list[np.ndarray]] = {}
+    for frame in frames:
+        pairs = pairs_within(frame.structure, cutoff)
+        distance = np.linalg.norm(pairs.vector, axis=1)
+        index = np.searchsorted(elements, frame.structure.numbers)
+        for a in range(len(elements)):
+            for b in range(a, len(elements)):
+                own = (index[pairs.centre] == a) & (index[pairs.neighbour] == b)
+                found.setdefault((a, b), []).append(distance[own])
+    table = np.full((len(elements), len(elements)), np.nan)
+    for (a, b), parts in found.items():
+        distances = np.concatenate(parts)
+        if len(distances):
+            table[a, b] = table[b, a] = np.percentile(distances, _CLOSE)
+    fallback = np.nanmean(table) if np.isfinite(table).any() else cutoff / 2
+    return np.where(np.isfinite(table), table, fallback)
+
+
+def _enough(chip: Chip | None, shapes: Sequence[tuple[int, int]], seed: int) -> Chip:
+    """Return the chip cut down to the macros the model needs; sampled where none is given."""
+    if chip is None:
+        return Chip.sample(seed=seed, macros=macros_needed(Chip.sample(seed=seed), shapes))
+    used = min(macros_needed(chip, shapes), len(chip.conductance))
+    return replace(chip, conductance=chip.conductance[:used])
+
+
+def _ranges(exact, sample: Sequence[Frame], builder: engine.GraphBuilder) -> list[float]:
+    """Return the largest activation of every array over the sample, with headroom."""
+    largest = np.zeros(len(exact.layer.mixing))
+    for frame in sample:
+        inputs = engine.densities(exact, builder(frame.structure))
+        largest = np.maximum(largest, [float(np.abs(rho).max()) for rho in inputs])
+    return [float(_HEADROOM * value) if value > 0 else 1.0 for value in largest]
+
+
+def _to_leave_out(frames: Sequence[Frame], count: int) -> list[int]:
+    """Return which frames to leave out for calibration: spread evenly, few enough to fit."""
+    atoms = float(np.mean([len(f) for f in frames]))
+    count = min(count, len(frames) // 4, max(1, int(_LEFT_OUT_ROWS / (3 * atoms))))
+    return sorted({int(i) for i in np.linspace(0, len(frames) - 1, count)}) if count else []
+
+
+def _spread_out(frames: Sequence[Frame], count: int) -> list[Frame]:
+    index = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int))
+    return [frames[i] for i in index]

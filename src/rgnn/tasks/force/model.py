@@ -1,0 +1,245 @@
+"""The force field: a chip, a frozen network on it, and a readout trained in closed form."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ase
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.core import keys
+from rgnn.core.structure import Frame, Structure
+from rgnn.crossbar.build import Block, Periphery, cut
+from rgnn.device.chip import Chip
+from rgnn.io.structures import as_frames
+from rgnn.reservoir import build
+from rgnn.reservoir.reservoir import Reservoir
+from rgnn.tasks.force import engine
+from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.metrics import Prediction, score
+from rgnn.tasks.force.readout import Readout
+from rgnn.tasks.force.training import Progress
+
+if TYPE_CHECKING:
+    from rgnn.tasks.force.calculator import ForceCalculator
+
+
+@dataclass(frozen=True, eq=False)
+class ForceField:
+    """Energies, forces and stress of structures made of known elements."""
+
+    config: ForceConfig
+    elements: tuple[int, ...]
+    chip: Chip
+    reference_distance: Float[np.ndarray, "n_species n_species"]
+    limits: tuple[float, ...]
+    """Calibrated range of every array's inputs."""
+    readout: Readout
+
+    @staticmethod
+    def fit(
+        frames: Sequence[ase.Atoms] | Sequence[Frame],
+        *,
+        chip: Chip | None = None,
+        seed: int = 0,
+        config: ForceConfig | None = None,
+        progress: Progress | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> "ForceField":
+        """Return a force field trained on frames with energy [eV], forces [eV/Å], maybe stress.
+
+        Without a chip, one with enough macros is sampled from the default preset with `seed`.
+        With a `checkpoint` an interrupted fit can be resumed without losing finished frames.
+        """
+        from rgnn.tasks.force.fitting import fit
+
+        return fit(
+            as_frames(frames),
+            chip=chip,
+            seed=seed,
+            config=ForceConfig() if config is None else config,
+            progress=progress,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+
+    def on(self, *, periphery: Periphery | None = None, chip: Chip | None = None) -> "ForceField":
+        """Return the same trained readout on another rung, or on another chip."""
+        settings = self.config.periphery if periphery is None else periphery
+        return replace(
+            self,
+            config=replace(self.config, periphery=settings),
+            chip=self.chip if chip is None else chip,
+        )
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Return the cells behind every matrix of the network."""
+        return cut(self.chip, build.shapes(self.config.reservoir, len(self.elements)))
+
+    @cached_property
+    def reservoir(self) -> Reservoir:
+        """Return the frozen network, mounted on the rung of the configuration."""
+        with engine.arithmetic(self.config.precision):
+            return build.assemble(
+                self.config.reservoir,
+                self.reference_distance,
+                self.blocks,
+                self.limits,
+                self.config.periphery,
+                self.config.precision,
+            )
+
+    @cached_property
+    def weights_count(self) -> dict[str, float]:
+        """Return how many weights are trained and frozen, and the trained share.
+
+        Frozen are the entries of matrices on the chip; trained is every number fitted to data:
+        readout weights and offsets, reference distances, input ranges, error-bar scales.
+        """
+        readout = self.readout
+        trained = readout.weights.size + readout.offset.size + self.reference_distance.size
+        trained += len(self.limits) + readout.force_noise.size + 2
+        frozen = sum(block.weight.size for block in self.blocks)
+        return {
+            "trained_weights": trained,
+            "frozen_weights": frozen,
+            "trained_fraction": trained / (trained + frozen),
+        }
+
+    def predict(
+        self,
+        frames: Sequence[ase.Atoms] | Sequence[Frame],
+        *,
+        reads: int = 1,
+        seed: int = 0,
+        uncertainty: bool = True,
+        progress: Progress | None = None,
+    ) -> list[Prediction]:
+        """Return predictions, averaged over `reads` reads on a noisy chip."""
+        predictor = Predictor(self)
+        found = []
+        todo = as_frames(frames, need_labels=False)
+        for number, frame in enumerate(todo):
+            key = keys.child(keys.root(seed), "prediction", number)
+            found.append(predictor(frame.structure, key=key, reads=reads, uncertainty=uncertainty))
+            if progress is not None:
+                progress("predictions", number + 1, len(todo))
+        return found
+
+    def evaluate(
+        self,
+        frames: Sequence[ase.Atoms] | Sequence[Frame],
+        *,
+        reads: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> dict[str, float]:
+        """Return errors on labelled frames, cost and weight counts."""
+        labelled = as_frames(frames)
+        wall, cpu = time.perf_counter(), time.process_time()
+        found = self.predict(labelled, reads=reads, seed=seed, uncertainty=False, progress=progress)
+        return self.metrics(labelled, found, time.perf_counter() - wall, time.process_time() - cpu)
+
+    def metrics(
+        self, frames: Sequence[Frame], found: Sequence[Prediction], seconds: float, cpu: float
+    ) -> dict[str, float]:
+        """Return the errors of predictions already made, with cost and weight counts."""
+        errors = score(frames, found)
+        return {
+            **errors,
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "us_per_atom": 1e6 * cpu / max(errors["n_atoms"], 1),
+            **self.weights_count,
+        }
+
+    def calculator(self, *, uncertainty: bool = True, seed: int = 0) -> "ForceCalculator":
+        """Return an ASE calculator: energy, forces, stress, and `results["forces_std"]`."""
+        from rgnn.tasks.force.calculator import ForceCalculator
+
+        return ForceCalculator(self, uncertainty=uncertainty, seed=seed)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as safetensors with JSON metadata; loading it cannot run code."""
+        from rgnn.tasks.force import storage
+
+        storage.save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> "ForceField":
+        """Read a model written by `save`."""
+        from rgnn.tasks.force import storage
+
+        return storage.load(Path(path))
+
+
+class Predictor:
+    """Predicts structure after structure, reusing compiled shapes."""
+
+    def __init__(self, model: ForceField):
+        self.model = model
+        self.precision = model.config.precision
+        self.build = engine.GraphBuilder(model.elements, model.config.reservoir.cutoff)
+        with engine.arithmetic(self.precision):
+            self.weights = engine.as_dtype(model.readout.weights, self.precision)
+            self.sample_weights = engine.as_dtype(model.readout.sample_weights, self.precision)
+
+    def __call__(
+        self, structure: Structure, *, key, reads: int = 1, uncertainty: bool = True
+    ) -> Prediction:
+        """Return the prediction for one structure."""
+        readout = self.model.readout
+        with engine.arithmetic(self.precision):
+            graph = self.build(structure)
+            reservoir = self.model.reservoir
+            outcomes = []
+            for read in range(reads if reservoir.noisy else 1):
+                found = engine.energies_and_gradient(
+                    reservoir,
+                    graph,
+                    self.weights,
+                    keys.child(key, read) if reservoir.noisy else None,
+                )
+                outcomes.append(engine.outcome(graph, *engine.as_numpy(found)))
+            species = graph.species[: len(structure)]
+            energy = np.mean([o.site_energies.sum() for o in outcomes])
+            std = (
+                self._std(graph, species)
+                if uncertainty
+                else (np.nan, np.full((len(species), 3), np.nan))
+            )
+        stress = None
+        if structure.pbc.all():
+            stress = np.mean([o.virial for o in outcomes], axis=0) / structure.volume
+        return Prediction(
+            float(energy + readout.offset[species].sum()),
+            np.mean([o.forces for o in outcomes], axis=0),
+            stress,
+            *std,
+        )
+
+    def _std(self, graph, species) -> tuple[float, Float[np.ndarray, "n_real 3"]]:
+        """Return the error bars of energy and forces."""
+        readout = self.model.readout
+        noise = np.broadcast_to(readout.force_noise[species, None], (len(species), 3))
+        energy_noise = readout.energy_noise * np.sqrt(len(species))
+        if not len(readout.sample_weights):
+            return float(energy_noise), np.array(noise)
+        energies, gradients = engine.as_numpy(
+            engine.spread(self.model.reservoir, graph, self.sample_weights)
+        )
+        draws = [engine.outcome(graph, e, g) for e, g in zip(energies, gradients, strict=True)]
+        shift = readout.sample_offset[:, species].sum(axis=1)
+        energy = np.array([d.site_energies.sum() for d in draws]) + shift
+        forces = np.stack([d.forces for d in draws])
+        c = readout.spread_scale
+        return (
+            float(np.sqrt(np.mean(energy**2) * c**2 + energy_noise**2)),
+            np.sqrt(np.mean(forces**2, axis=0) * c**2 + noise**2),
+        )

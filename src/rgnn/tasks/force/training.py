@@ -1,0 +1,184 @@
+"""Stream labelled frames into normal equations, stop anywhere, continue there."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.core import keys
+from rgnn.core.errors import InputError
+from rgnn.core.structure import Frame
+from rgnn.readout.gram import Gram
+from rgnn.reservoir.reservoir import Reservoir
+from rgnn.tasks.force import engine
+from rgnn.tasks.force.rows import VOIGT, Rows, assemble
+
+Progress = Callable[[str, int, int], None]
+
+_SAVE_EVERY = 60.0
+"""Seconds between checkpoints."""
+
+
+@dataclass
+class Sums:
+    """Everything the readout needs to know of the training frames.
+
+    Energy rows are few and kept; force and stress rows only as Gram matrices; invariants only by
+    their moments. `kept` holds the force rows of a few frames, for leave-one-out calibration.
+    """
+
+    forces: Gram
+    virial: Gram
+    energy_rows: Float[np.ndarray, "n_frame n_species n_feature"]
+    first: Float[np.ndarray, "n_species n_feature"]
+    second: Float[np.ndarray, "n_species n_feature"]
+    kept: dict[int, Float[np.ndarray, "n_row n"]]
+    done: int = 0
+
+    @staticmethod
+    def zeros(n_frame: int, n_species: int, n_feature: int) -> "Sums":
+        """Return the sums of no frames."""
+        n = n_species * n_feature
+        moments = np.zeros((2, n_species, n_feature))
+        return Sums(
+            Gram.zeros(n),
+            Gram.zeros(n),
+            np.zeros((n_frame, n_species, n_feature)),
+            moments[0],
+            moments[1],
+            {},
+        )
+
+    def add(self, frame: Frame, rows: Rows, weight: float, use_stress: bool) -> None:
+        """Add the rows of one read of a frame, which counts `weight` of a frame."""
+        n = self.first.size
+        forces = frame.labels.forces
+        if forces is None:
+            raise InputError(f"{frame.source}: no forces")
+        self.forces.add(rows.forces.reshape(-1, n), forces.ravel(), weight)
+        if use_stress and frame.labels.stress is not None:
+            target = np.array([frame.labels.stress[a, b] for a, b in VOIGT])
+            length = np.cbrt(frame.structure.volume)
+            self.virial.add(rows.virial.reshape(6, n) / length, target * length**2, weight)
+        self.energy_rows[self.done] += weight * rows.energy
+
+
+def accumulate(
+    reservoir: Reservoir,
+    frames: Sequence[Frame],
+    build: engine.GraphBuilder,
+    *,
+    precision: str,
+    reads: int,
+    use_stress: bool,
+    keep: Sequence[int],
+    seed: int,
+    progress: Progress | None,
+    checkpoint: Path | None,
+    resume: bool,
+) -> Sums:
+    """Return the sums over all frames; with a checkpoint an interrupted run can be resumed."""
+    n_species = len(build.elements)
+    sums = Sums.zeros(len(frames), n_species, reservoir.n_feature)
+    if resume and checkpoint is not None and checkpoint.exists():
+        sums = load(checkpoint, sums)
+    root = keys.root(seed)
+    saved = monotonic()
+    try:
+        for number in range(sums.done, len(frames)):
+            _add_frame(sums, reservoir, frames[number], build, root, reads, use_stress, keep)
+            sums.done = number + 1
+            if progress is not None:
+                progress("training frames", sums.done, len(frames))
+            if checkpoint is not None and monotonic() - saved > _SAVE_EVERY:
+                save(sums, checkpoint)
+                saved = monotonic()
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            save(sums, checkpoint)
+        raise
+    for gram in (sums.forces, sums.virial):
+        gram.flush()
+    return sums
+
+
+def _add_frame(
+    sums: Sums,
+    reservoir: Reservoir,
+    frame: Frame,
+    build: engine.GraphBuilder,
+    root,
+    reads: int,
+    use_stress: bool,
+    keep: Sequence[int],
+) -> None:
+    number = sums.done
+    graph = build(frame.structure)
+    n_read = reads if reservoir.noisy else 1
+    for read in range(n_read):
+        key = keys.child(root, "training read", number, read) if reservoir.noisy else None
+        invariants, jacobian = engine.as_numpy(engine.design(reservoir, graph, key))
+        rows = assemble(graph, len(build.elements), invariants, jacobian)
+        sums.add(frame, rows, 1 / n_read, use_stress)
+        if number in keep and read == 0:
+            sums.kept[number] = rows.forces.reshape(-1, sums.first.size)
+        for s in range(len(build.elements)):
+            own = invariants[: len(frame)][graph.species[: len(frame)] == s].astype(np.float64)
+            sums.first[s] += own.sum(axis=0) / n_read
+            sums.second[s] += np.square(own).sum(axis=0) / n_read
+
+
+def save(sums: Sums, path: Path) -> None:
+    """Write the sums so that a kill at any moment leaves the last complete file."""
+    for gram in (sums.forces, sums.virial):
+        gram.flush()
+    arrays = {
+        "done": np.array(sums.done),
+        "energy_rows": sums.energy_rows,
+        "first": sums.first,
+        "second": sums.second,
+    }
+    for name, gram in (("forces", sums.forces), ("virial", sums.virial)):
+        arrays[f"{name}_matrix"] = gram.matrix
+        arrays[f"{name}_moment"] = gram.moment
+        arrays[f"{name}_sums"] = np.array([gram.square, gram.count])
+    for number, rows in sums.kept.items():
+        arrays[f"kept_{number}"] = rows
+    part = path.with_suffix(".part")
+    try:
+        with part.open("wb") as stream:
+            np.savez(stream, **arrays)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path, like: Sums) -> Sums:
+    """Return the sums in `path`, which must belong to the same frames and the same network."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:
+        raise InputError(f"{path}: unreadable checkpoint ({error}); start without it") from error
+    if arrays["energy_rows"].shape != like.energy_rows.shape:
+        raise InputError(f"{path}: checkpoint of other data or another network; start without it")
+
+    def gram(name: str) -> Gram:
+        square, count = arrays[f"{name}_sums"]
+        return Gram(arrays[f"{name}_matrix"], arrays[f"{name}_moment"], float(square), float(count))
+
+    kept = {int(k[5:]): v for k, v in arrays.items() if k.startswith("kept_")}
+    return Sums(
+        gram("forces"),
+        gram("virial"),
+        arrays["energy_rows"],
+        arrays["first"],
+        arrays["second"],
+        kept,
+        int(arrays["done"]),
+    )
