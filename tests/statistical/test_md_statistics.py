@@ -63,7 +63,7 @@ def test_langevin_samples_velocities_and_positions_at_its_temperature(tmp_path):
 
 def test_nose_hoover_steers_the_free_velocities_to_its_temperature(tmp_path):
     settings = MDConfig(
-        *(400.0, 3000, 4.0, "nvt", "nose-hoover"), thermostat_time_fs=100.0, min_distance_A=0.0
+        *(400.0, 3000, 4.0, "nvt", "nose-hoover"), thermostat_time_fs=50.0, min_distance_A=0.0
     )
     atoms = ions(6)
     atoms.set_cell([200.0] * 3)

@@ -126,6 +126,32 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(tmp_path, ensemble):
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
 
 
+class NoisyReads(Springs):
+    """Forces with noise that the count of calls picks; error bars cost another read."""
+
+    implemented_properties = ["energy", "forces", "forces_std"]  # noqa: RUF012
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        noise = np.random.default_rng(self.calls).normal(size=(len(self.atoms), 3))
+        self.results["forces"] = self.results["forces"] + 0.1 * noise
+        if "forces_std" in properties:
+            self.results["forces_std"] = np.full((len(self.atoms), 3), 0.1)
+
+
+@pytest.mark.parametrize("ensemble", ["nve", "nvt"])
+def test_a_resumed_run_goes_on_with_the_noise_it_would_have_drawn(tmp_path, ensemble):
+    atoms = pair()
+    settings = {"ensemble": ensemble, "log_interval": 5, "trajectory_interval": 10}
+    run(atoms, NoisyReads(atoms.positions), config(**settings), tmp_path / "whole")
+    cut = config(**settings | {"steps": 23})
+    run(atoms, NoisyReads(atoms.positions), cut, tmp_path / "cut")
+    again = NoisyReads(atoms.positions)
+    run(atoms, again, config(**settings), tmp_path / "cut", resume=True)
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+    assert read_run(tmp_path / "cut").log["max_force_std_eV_per_A"] == pytest.approx(0.1)
+
+
 def test_a_kill_between_checkpoints_costs_only_what_came_after_the_last(tmp_path):
     atoms = pair()
     run(atoms, Springs(atoms.positions), config(ensemble="nvt"), tmp_path / "whole")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
@@ -124,18 +125,21 @@ def _next(step: int, config: MDConfig) -> int:
 def _record(
     motion: Engine, config: MDConfig, recorder: Recorder, step: int, progress: Progress
 ) -> float:
-    """Write what is due at `step` and return the force uncertainty, NaN if unknown."""
-    check_distances(motion.atoms, config, step)
-    sample = measure(motion.atoms, config, step, motion.conserved())
-    if step % config.log_interval == 0:
-        recorder.log(sample)
-        progress("md", step, config.steps)
-    due = step % config.trajectory_interval == 0
-    if due:
-        recorder.frame(motion.atoms, sample)
-    if due or step == config.steps:
+    """Write what is due at `step` and return the force uncertainty, NaN if none was looked at."""
+    logged, framed = (step % k == 0 for k in (config.log_interval, config.trajectory_interval))
+    std = math.nan
+    if logged or framed:
+        check_distances(motion.atoms, config, step)
+        sample = measure(motion.atoms, config, step, motion.conserved())
+        std = sample.max_force_std_eV_per_A
+        if logged:
+            recorder.log(sample)
+            progress("md", step, config.steps)
+        if framed:
+            recorder.frame(motion.atoms, sample)
+    if framed or step == config.steps:
         recorder.save(motion.atoms, motion.state(), config, step)
-    return sample.max_force_std_eV_per_A
+    return std
 
 
 def _quiet(stage: str, done: int, total: int) -> None:
@@ -152,4 +156,4 @@ def _watch(std: float, largest: float, step: int, config: MDConfig) -> float:
             ExtrapolationWarning,
             stacklevel=2,
         )
-    return std if math.isnan(largest) else max(largest, std)
+    return float(np.fmax(largest, std))

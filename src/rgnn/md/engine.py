@@ -56,9 +56,9 @@ class AseEngine:
     """Velocity Verlet (nve), Langevin by BAOAB, or Martyna–Tobias–Klein chains, from ASE.
 
     Continuing from a saved state repeats the uninterrupted run bit for bit in every ensemble,
-    provided that the calculator's forces depend on the present positions alone: one that keeps
-    a neighbour list between steps, or draws read noise from a counter, differs in rounding or
-    in its draws.
+    provided that the calculator's forces depend on the present positions alone (one that keeps
+    a neighbour list between steps differs in rounding) or on its count of reads too, see
+    `repeat_last_read`.
     """
 
     def __init__(
@@ -66,6 +66,8 @@ class AseEngine:
     ):
         self.atoms = atoms
         self.config = config
+        self.calculator = calculator
+        repeat_last_read(calculator, state)
         atoms.calc = calculator
         with warnings.catch_warnings():  # ASE announces its default barostat mass
             warnings.filterwarnings("ignore", "Using heuristic P_mass")
@@ -94,9 +96,26 @@ class AseEngine:
         """Return thermostat, barostat and random-number state as plain arrays."""
         names = _remembered(self.integrator)
         kept = {name: np.array(attrgetter(name)(self.integrator)) for name in names}
+        kept |= count_of_reads(self.calculator)
         if isinstance(self.integrator, LangevinBAOAB):
             kept["rng"] = np.array(json.dumps(self.integrator.rng.bit_generator.state))
         return kept
+
+
+def count_of_reads(calculator: BaseCalculator) -> State:
+    """Return how often a calculator with `calls` was evaluated; nothing for others."""
+    calls = getattr(calculator, "calls", None)
+    return {} if calls is None else {"calls": np.array(calls)}
+
+
+def repeat_last_read(calculator: BaseCalculator, state: State | None) -> None:
+    """Set the count of reads back by one, for the engine to evaluate the saved positions again.
+
+    On a noisy chip, the count picks the noise: the same count at the same positions gives the
+    same forces, and the run goes on as if it had never stopped.
+    """
+    if state and "calls" in state and hasattr(calculator, "calls"):
+        calculator.calls = int(state["calls"]) - 1  # pyright: ignore[reportAttributeAccessIssue]
 
 
 _CHAIN = ("_thermostat._eta", "_thermostat._p_eta")

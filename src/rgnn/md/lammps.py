@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.md.config import MDConfig
-from rgnn.md.engine import State
+from rgnn.md.engine import State, count_of_reads, repeat_last_read
 from rgnn.md.lammps_box import Box
 from rgnn.md.sample import Unstable, check_forces, check_motion, forces_std
 from rgnn.md.start import degrees_of_freedom
@@ -39,7 +39,9 @@ class LammpsEngine:
         self.config = config
         self._box = Box(atoms)
         self._step = int(state["step"]) if state else 0
+        repeat_last_read(calculator, state)
         self._failure: BaseException | None = None
+        self._calculator = calculator
         self._surroundings = Atoms(
             atoms.numbers, cell=atoms.cell, pbc=atoms.pbc, calculator=calculator
         )
@@ -73,8 +75,8 @@ class LammpsEngine:
         return float(self._lammps.get_thermo("econserve"))
 
     def state(self) -> State:
-        """Return the step, from which a resumed Langevin bath takes a fresh seed."""
-        return {"step": np.array(self._step)}
+        """Return the step, from which a resumed Langevin bath takes a fresh seed, and reads."""
+        return {"step": np.array(self._step)} | count_of_reads(self._calculator)
 
     def _command(self, command: str) -> None:
         """Let LAMMPS run `command`; raise what the callback kept back, or `Unstable`."""
