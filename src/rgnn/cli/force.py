@@ -28,10 +28,7 @@ def fit(
     chip: options.Chip = None,
     seed: options.Seed = 0,
     reads: options.Reads = 1,
-    rung: Annotated[
-        str | None,
-        typer.Option("--rung", help="exact, quantised or crossbar: the same as --set on the rung."),
-    ] = None,
+    rung: options.Rung = None,
     assignments: options.Assignments = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -71,19 +68,21 @@ def evaluate(
     data: Data,
     json: options.Json = None,
     chip: options.Chip = None,
+    rung: options.Rung = None,
     reads: options.Reads = 1,
     seed: options.Seed = 0,
 ) -> None:
-    """Compare a force field with labelled frames."""
-    from rgnn.run import force
+    """Compare a force field with labelled frames, on its own chip or rung or on another."""
+    from rgnn.run import force, inputs
+    from rgnn.run.directory import write_json
 
+    fitted = force.load(model, rung=rung, chip=chip)
+    frames = inputs.frames(data)
     with progress() as report:
-        metrics = force.evaluate_files(
-            model, data, chip=chip, reads=reads, seed=seed, progress=report
-        )
+        metrics = fitted.evaluate(frames, reads=reads, seed=seed, progress=report)
     tell(force_lines(metrics))
     if json:
-        force.write_metrics(json, metrics)
+        write_json(json, metrics)
 
 
 @app.command()

@@ -22,6 +22,10 @@ Chip = Annotated[
     typer.Option("--chip", metavar="CHIP", help="Chip file, preset, or preset:seed."),
 ]
 
+Rung = Annotated[
+    str | None, typer.Option("--rung", help="Arithmetic: exact, quantised or crossbar.")
+]
+
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random number.")]
 
 Reads = Annotated[

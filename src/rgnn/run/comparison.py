@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
-
-if TYPE_CHECKING:
-    from rgnn.tasks.force.model import Prediction
+from rgnn.tasks.force.metrics import Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +27,6 @@ class Comparison:
     forces_predicted: Float[np.ndarray, "n_atom 3"]
     forces_std: Float[np.ndarray, "n_atom 3"]
 
-    @property
-    def relative_force_error(self) -> float:
-        """Return Σ|ΔF| / Σ|F| over components."""
-        error = np.abs(self.forces_predicted - self.forces).sum()
-        return float(error / np.abs(self.forces).sum())
-
     def save(self, path: Path) -> None:
         """Write the arrays to `path` (.npz)."""
         with path.open("wb") as stream:
@@ -51,7 +42,7 @@ class Comparison:
             raise InputError(f"{path}: damaged ({error}); evaluate the model again") from error
 
 
-def compare(frames: Sequence[Frame], predictions: "Sequence[Prediction]") -> Comparison:
+def compare(frames: Sequence[Frame], predictions: Sequence[Prediction]) -> Comparison:
     """Return labels and predictions side by side; every frame must have energy and forces."""
     return Comparison(
         n_atoms=np.array([len(frame) for frame in frames]),

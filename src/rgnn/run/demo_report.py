@@ -14,7 +14,7 @@ def page(run: RunDirectory) -> Report:
         title="A force field on a resistive-memory chip",
         subtitle=f"Demo: amorphous Li3PO4 (`{DATA}`), tested on a melt it never saw",
         headline=(
-            *force_report.headline(run, metrics),
+            *force_report.headline(metrics),
             *md_report.headline(motion.read_json(METRICS))[1:],
         ),
         sections=(

@@ -85,11 +85,7 @@ class RunDirectory:
 
     def write(self, name: str, writer: Callable[[Path], object]) -> Path:
         """Let `writer` write the file `name`; it appears once complete. Return its path."""
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(target) as temporary:
-            writer(temporary)
-        return target
+        return write_whole(self.path / name, writer)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file and return its path."""
@@ -97,7 +93,7 @@ class RunDirectory:
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> Path:
         """Write a JSON file and return its path; numbers that are not finite become null."""
-        return self.write_text(name, to_json(values))
+        return write_json(self.path / name, values)
 
     def write_config(self, config: Any) -> Path:
         """Write the resolved configuration (a frozen dataclass)."""
@@ -162,6 +158,20 @@ class RunDirectory:
 
     def _ours(self, pattern: str) -> list[Path]:
         return sorted(self.path.glob(pattern))
+
+
+def write_whole(target: Path, writer: Callable[[Path], object]) -> Path:
+    """Let `writer` write the file `target`, which appears once complete; return its path."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(target) as temporary:
+        writer(temporary)
+    return target
+
+
+def write_json(target: Path, values: Mapping[str, Any]) -> Path:
+    """Write a JSON file and return its path; numbers that are not finite become null."""
+    text = to_json(values)
+    return write_whole(target, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def to_json(values: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from rgnn.io.splits import thin
 from rgnn.io.structures import write_frames
 from rgnn.io.summary import describe
 from rgnn.run import inputs, kinds, record
-from rgnn.run.comparison import Comparison, compare
+from rgnn.run.comparison import compare
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory
 from rgnn.run.force_report import CHIP, DATA, PREDICTIONS
 from rgnn.tasks.force.config import ForceConfig
@@ -19,6 +19,9 @@ from rgnn.tasks.force.model import ForceField
 MODEL = "model.rgnn"
 
 Progress = Callable[[str, int, int], None]
+
+_SHOWN = 200
+"""Most test frames to draw figures of."""
 
 _SELF_TEST = 50
 """Training frames to test on where no others are given: spread evenly."""
@@ -65,8 +68,10 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     )
     run.write(MODEL, model.save)
     run.write(CHIP, model.chip.save)
-    metrics, found = evaluate(model, test, reads=order.reads, seed=order.seed, progress=progress)
-    run.write(PREDICTIONS, found.save)
+    metrics = model.evaluate(test, reads=order.reads, seed=order.seed, progress=progress)
+    shown = thin(test, _SHOWN)
+    predictions = model.predict(shown, reads=order.reads, seed=order.seed, progress=progress)
+    run.write(PREDICTIONS, compare(shown, predictions).save)
     seconds, cpu_seconds = stopwatch.elapsed()
     metrics |= {"seconds": seconds, "cpu_seconds": cpu_seconds, "tested_on": tested_on}
     run.write_metrics(metrics)
@@ -76,31 +81,12 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     return run, metrics
 
 
-def evaluate(
-    model: ForceField,
-    frames: Sequence[Frame],
-    *,
-    reads: int = 1,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> tuple[dict[str, Any], Comparison]:
-    """Return the contract's metrics of `model` on labelled frames, and the arrays behind them."""
-    metrics = model.evaluate(frames, reads=reads, seed=seed)
-    return metrics, compare(frames, model.predict(frames, reads=reads, seed=seed))
-
-
-def evaluate_files(
-    model: Path,
-    data: Sequence[str],
-    *,
-    chip: str | None = None,
-    reads: int = 1,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Return the metrics of the model at `model` on the labelled frames in `data`."""
-    fitted = load(model, chip=chip)
-    return evaluate(fitted, inputs.frames(data), reads=reads, seed=seed, progress=progress)[0]
+def load(path: Path, *, rung: str | None = None, chip: str | None = None) -> ForceField:
+    """Return the model at `path` (run directory or file), on another rung or chip if asked."""
+    model = ForceField.load(inputs.model_file(path))
+    if rung is not None:
+        model = model.on(periphery=replace(model.config.periphery, rung=rung))
+    return model if chip is None else model.on(chip=inputs.chip(chip))
 
 
 def predict_file(
@@ -115,7 +101,7 @@ def predict_file(
     """Write predictions for the structures in `data` to `out` (extxyz); return how many."""
     fitted = load(model)
     frames = inputs.frames([data], need_labels=False)
-    predictions = fitted.predict(frames, reads=reads, seed=seed)
+    predictions = fitted.predict(frames, reads=reads, seed=seed, progress=progress)
     labelled = [
         replace(frame, labels=Labels(p.energy, p.forces, p.stress))
         for frame, p in zip(frames, predictions, strict=True)

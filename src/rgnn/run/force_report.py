@@ -22,15 +22,15 @@ def page(run: RunDirectory) -> Report:
     return Report(
         title="Force field on a resistive-memory chip",
         subtitle=f"{run.path.name}: tested on {metrics.get('tested_on', 'labelled frames')}",
-        headline=headline(run, metrics),
+        headline=headline(metrics),
         sections=(*sections(run, metrics), *pieces.origin(run)),
         footer=pieces.footer(run),
     )
 
 
-def headline(run: RunDirectory, metrics: dict[str, Any]) -> tuple[Headline, ...]:
+def headline(metrics: dict[str, Any]) -> tuple[Headline, ...]:
     """Return accuracy, trained share and cost."""
-    relative = 100 * Comparison.load(run.path / PREDICTIONS).relative_force_error
+    relative = 100 * metrics["force_relative_error"]
     return (
         Headline(
             "Force MAE", metrics["force_mae_meV_per_A"], "meV/Å", f"{relative:.1f} % of the forces"

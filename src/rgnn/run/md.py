@@ -14,6 +14,7 @@ from rgnn.md.analysis import analyse
 from rgnn.md.config import MDConfig
 from rgnn.run import inputs, kinds, record
 from rgnn.run.directory import RunDirectory
+from rgnn.tasks.force.model import ForceField
 
 Progress = Callable[[str, int, int], None]
 
@@ -32,11 +33,9 @@ class Motion:
 
 def move(order: Motion, progress: Progress | None = None) -> tuple[RunDirectory, dict[str, Any]]:
     """Return the finished run directory and its metrics; `resume` continues or prolongs a run."""
-    import rgnn
-
     stopwatch = record.Stopwatch()
     file = inputs.model_file(order.model)
-    calculator = rgnn.load(file).calculator()
+    calculator = ForceField.load(file).calculator(uncertainty=False, seed=order.config.seed)
     frame = inputs.frames([order.start], need_labels=False)[-1]
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
     metrics = drive(run, frame, calculator, order, progress)
