@@ -13,16 +13,16 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.reservoir.density import EdgeFunctions
-from rgnn.reservoir.layer import DensityLayer
+from rgnn.reservoir.layer import DensityLayer, read_key
 from rgnn.reservoir.products import Product
 
-Cotangents = Sequence[Float[Array, "m n_atom n_column"]]
+Cotangents = Sequence[Float[Array, "_m n_atom _column"]]
 """∂E_i / ∂(column of every density), by degree."""
 
 
 def cotangents(
     plan: Sequence[Product],
-    slopes: Sequence[Sequence[Float[Array, "m n_atom width"]]],
+    slopes: Sequence[Sequence[Float[Array, "_m n_atom _width"]]],
     weights: Float[Array, "n_atom n_feature"],
     layer: int,
     lmax: int,
@@ -51,19 +51,49 @@ def pair_gradient(
     slices: Sequence[slice],
     key: PRNGKeyArray | None,
 ) -> Float[Array, "n_atom n_neighbour 3"]:
-    """Return ∂E_i / ∂(vector to a neighbour) [eV/Å] by way of one layer's densities."""
+    """Return ∂E_i / ∂(vector to a neighbour) [eV/Å] by way of the neighbour densities."""
     parts = []
     for element, columns in enumerate(slices):
         own = jax.tree.map(lambda a, c=columns: a[:, c], edges)
         arrays = [layer.of_element(degree, element) for degree in range(layer.lmax + 1)]
-        parts.append(_mean(own, arrays, cotangent))
-        if layer.mixing[0].noisy:
-            noise = jax.random.normal(
-                jax.random.fold_in(needed(key), element), own.unit.shape, own.unit.dtype
-            )
-            root = _cholesky(_covariance(own, arrays, cotangent))
-            parts[-1] = parts[-1] + jnp.einsum("ijxy,ijy->ijx", root, noise)
+        parts.append(gradient_through(arrays, own, cotangent, read_key(key, element)))
     return jnp.concatenate(parts, axis=1)
+
+
+def gradient_through(
+    arrays: Sequence[AbstractMatVec],
+    edges: EdgeFunctions,
+    cotangent: Cotangents,
+    key: PRNGKeyArray | None,
+) -> Float[Array, "n_atom n_pair 3"]:
+    """Return ∂E_i / ∂(pair vector) where `arrays` read the radial functions of `edges`."""
+    mean = _mean(edges, arrays, cotangent)
+    if not arrays[0].noisy:
+        return mean
+    noise = jax.random.normal(needed(key), mean.shape, mean.dtype)
+    return mean + jnp.einsum("ijxy,ijy->ijx", _cholesky(_covariance(edges, arrays, cotangent)), noise)
+
+
+def value_through(
+    arrays: Sequence[AbstractMatVec],
+    edges: EdgeFunctions,
+    cotangent: Cotangents,
+    key: PRNGKeyArray | None,
+) -> Float[Array, "n_atom n_pair"]:
+    """Return Σ_lm Σ_c ∂E_i/∂A_lm,c Y_lm (W R)_c: what a pair adds to E_i per unit of a scalar."""
+    mean, variance = jnp.zeros((), edges.radial.dtype), jnp.zeros((), edges.radial.dtype)
+    for degree, (mv, c) in enumerate(zip(arrays, cotangent, strict=True)):
+        y = edges.angular[..., degree**2 : (degree + 1) ** 2]
+        law = mv.tangent_law(edges.radial)
+        inputs = jnp.einsum("mic,cr->mir", c, mv.weight)
+        mean = mean + jnp.einsum("mir,ijr,ijm->ij", inputs, law.drive, y)
+        if mv.noisy:
+            spread = jnp.einsum("mic,nic,cp->imnp", c, c, mv.read_variance)
+            variance = variance + jnp.einsum("imnp,ijp,ijm,ijn->ij", spread, law.power, y, y)
+    if not arrays[0].noisy:
+        return mean
+    root = jnp.sqrt(jnp.maximum(variance, 0))
+    return mean + root * jax.random.normal(needed(key), mean.shape, mean.dtype)
 
 
 def _mean(

@@ -50,7 +50,7 @@ def pair_reads(
 
 def pair_jacobian(
     plan: Sequence[Product],
-    slopes: Sequence[Sequence[Float[Array, "m n_atom width"]]],
+    slopes: Sequence[Sequence[Float[Array, "_m n_atom _width"]]],
     edges: EdgeFunctions,
     reads: Sequence[PairReads],
     layer: int = 0,
@@ -65,7 +65,7 @@ def pair_jacobian(
 
 def _product_rows(
     product: Product,
-    slopes: Sequence[Float[Array, "m n_atom width"]],
+    slopes: Sequence[Float[Array, "_m n_atom _width"]],
     edges: EdgeFunctions,
     reads: Sequence[PairReads],
     layer: int,

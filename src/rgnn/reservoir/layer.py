@@ -38,7 +38,7 @@ class DensityLayer(eqx.Module):
 
     def densities(
         self, edges: EdgeFunctions, slices: Sequence[slice]
-    ) -> list[Float[Array, "m n_atom n_in"]]:
+    ) -> list[Float[Array, "_m n_atom _in"]]:
         """Return the densities of every degree, elements side by side."""
         result = []
         for degree in range(self.lmax + 1):
@@ -52,7 +52,7 @@ class DensityLayer(eqx.Module):
 
     def mix(
         self, densities: Sequence[Array], key: PRNGKeyArray | None
-    ) -> list[Float[Array, "m n_atom n_column"]]:
+    ) -> list[Float[Array, "_m n_atom _column"]]:
         """Return the reads of all densities."""
         return [
             mv(rho, key=read_key(key, degree))

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from rgnn.graph import harmonics
 
-Pool = Sequence[Float[Array, "m n_atom n_column"]]
+Pool = Sequence[Float[Array, "_m n_atom _column"]]
 """Mixed densities of one layer: entry l holds A_lm,c with m first."""
 
 
@@ -94,7 +94,7 @@ def _factors(
 
 def evaluate(
     product: Product, pools: Sequence[Pool]
-) -> tuple[Float[Array, "n_atom width"], list[Float[Array, "m n_atom width"]]]:
+) -> tuple[Float[Array, "n_atom width"], list[Float[Array, "_m n_atom width"]]]:
     """Return the invariants and, for every factor, their derivatives by its columns."""
     values = [_columns(pools, factor, product.width) for factor in product.factors]
     terms = _terms(product.degrees)

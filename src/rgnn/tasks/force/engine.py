@@ -75,7 +75,7 @@ class GraphBuilder:
 
 
 @eqx.filter_jit
-def densities(reservoir: Reservoir, graph: Graph) -> list[Float[Array, "m n_atom n_in"]]:
+def densities(reservoir: Reservoir, graph: Graph) -> list[Float[Array, "_m n_atom _in"]]:
     """Return what enters the chip."""
     layer = reservoir.layer
     return layer.densities(layer.edges(graph), graph.slices)
