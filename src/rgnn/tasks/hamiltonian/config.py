@@ -29,7 +29,7 @@ class BondConfig:
 
     linear: int = 80
     """Channels mixed from the densities, for each |m| and swap sign."""
-    products: int = 160
+    products: int = 192
     """Products of two mixed densities for each pair of |m|."""
     mixed: int = 40
     """Channels mixed from all products, for each |m| and swap sign."""
@@ -71,8 +71,12 @@ class ReadoutConfig:
 class HamiltonianConfig:
     """Everything that defines a model besides its data, its chip and its seed."""
 
-    around_atom: DensityConfig = field(default_factory=DensityConfig)
+    around_atom: DensityConfig = field(default_factory=lambda: DensityConfig(8.0, 14, 4))
+    """Surroundings of an atom as the ends of bonds and the linear on-site channels see them."""
+    near_atom: DensityConfig = field(default_factory=lambda: DensityConfig(4.5, 6, 4))
+    """Surroundings of an atom that enter the products of the on-site network."""
     around_bond: DensityConfig = field(default_factory=lambda: DensityConfig(lmax=6))
+    """Surroundings of the middle of a bond."""
     bond: BondConfig = field(default_factory=BondConfig)
     atom: AtomConfig = field(default_factory=AtomConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)

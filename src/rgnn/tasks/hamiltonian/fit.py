@@ -19,7 +19,6 @@ from rgnn.tasks.hamiltonian.network import Layout, Network, Scaling, ScalingSums
 from rgnn.tasks.hamiltonian.overlap import Curves, fit_curves, onsite_overlaps
 from rgnn.tasks.hamiltonian.readout import Ridge, Sums, solve
 from rgnn.tasks.hamiltonian.states import bond_states
-from rgnn.tasks.hamiltonian.surroundings import atom_density
 
 Progress = Callable[[str, int, int], None]
 Keep = Sequence[Bool[np.ndarray, " n_atom"]]
@@ -65,8 +64,7 @@ def fit(
     reach = {pair: Reach(min(_shortest(frames, pair)), cutoff) for pair, cutoff in ends.items()}
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
     scaling = _scale(frames, layout, config, tell)
-    if chip is None:
-        chip = chip_for(layout.shapes(config), seed=seed)
+    chip = chip_for(chip, layout.shapes(config), seed=seed)
     network = Network.build(layout, config, scaling, chip)
     sums = _Everything(network, shells, reach, frames[0].n_spin, gauge, config)
     for n, (frame, kept) in enumerate(zip(frames, keep, strict=True)):
@@ -135,14 +133,14 @@ def _scale(
     sums = ScalingSums()
     for n, frame in enumerate(frames):
         tell("scaling", n, len(frames))
-        densities = atom_density(frame.structure, layout.elements, config.around_atom)
+        densities = layout.densities(frame.structure, config)
         sums.add_atoms(densities)
         for bonds in bonds_of_frame(frame).values():
             for part in chunks(bonds):
                 states = bond_states(
                     frame.structure,
                     part,
-                    densities,
+                    densities.far,
                     layout.elements,
                     config.around_bond,
                     m_max=layout.m_max,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from rgnn.tasks.hamiltonian.bonds import Bonds, ElementPair, bonds_within
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.design import atom_rows, bond_rows, from_rows
 from rgnn.tasks.hamiltonian.fit import Fitted, Keep, Progress, chunks
+from rgnn.tasks.hamiltonian.network import AtomDensities
 
 if TYPE_CHECKING:
     import ase
@@ -89,6 +91,19 @@ class HamiltonianModel:
         )
         return in_order_of(frame, self.order)
 
+    def save(self, path: str | Path) -> None:
+        """Write the model as safetensors with JSON metadata; loading it cannot run code."""
+        from rgnn.tasks.hamiltonian import storage
+
+        storage.save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> "HamiltonianModel":
+        """Read a model written by `save`."""
+        from rgnn.tasks.hamiltonian import storage
+
+        return storage.load(path)
+
     @property
     def n_frozen(self) -> int:
         """Return how many entries of matrices on the chip the model uses."""
@@ -150,7 +165,7 @@ class HamiltonianModel:
         structure: Structure,
         pair: ElementPair,
         bonds: Bonds,
-        densities: list[np.ndarray],
+        densities: AtomDensities,
         key: PRNGKeyArray,
     ) -> Float[np.ndarray, "n_spin n_bond rows columns"]:
         features = self.fitted.network.bonds(structure, bonds, densities, key)

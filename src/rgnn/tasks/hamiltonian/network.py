@@ -1,15 +1,14 @@
 """From a structure to the features of its bonds and atoms: densities, scaling, frozen network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Complex, Float, PRNGKeyArray
 
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Structure
-from rgnn.crossbar.build import cut
-from rgnn.device import presets
+from rgnn.crossbar.build import cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.tasks.hamiltonian import reservoir
 from rgnn.tasks.hamiltonian.bonds import Bonds
@@ -41,11 +40,29 @@ class Layout:
         sizes = state_sizes(
             len(self.elements), config.around_atom, config.around_bond, m_max=self.m_max
         )
-        per_atom = len(self.elements) * config.around_atom.n_radial
+        far, near = (
+            (len(self.elements) * density.n_radial, density.lmax)
+            for density in (config.around_atom, config.near_atom)
+        )
         return {
             **reservoir.bond_shapes(sizes, config.bond, self.m_max),
-            **reservoir.atom_shapes(per_atom, config.around_atom.lmax, self.m_max, config.atom),
+            **reservoir.atom_shapes(far, near, self.m_max, config.atom),
         }
+
+    def densities(self, structure: Structure, config: HamiltonianConfig) -> "AtomDensities":
+        """Return the densities around every atom."""
+        return AtomDensities(
+            atom_density(structure, self.elements, config.around_atom),
+            atom_density(structure, self.elements, config.near_atom),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AtomDensities:
+    """What surrounds every atom of a structure, with a long and with a short reach."""
+
+    far: Densities
+    near: Densities
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +74,14 @@ class Scaling:
 
     bond_mean: Float[np.ndarray, " n_state"]
     bond_spread: Mapping[Channel, Float[np.ndarray, " n_state"]]
-    atom_mean: Float[np.ndarray, " n_channel"]
-    atom_spread: Sequence[Float[np.ndarray, " n_channel"]]
+    far: "DensityScaling"
+    near: "DensityScaling"
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
-        spreads = [*self.bond_spread.values(), *self.atom_spread]
-        return self.bond_mean.size + self.atom_mean.size + sum(s.size for s in spreads)
+        bonds = self.bond_mean.size + sum(s.size for s in self.bond_spread.values())
+        return bonds + self.far.size + self.near.size
 
     def bonds(self, states: States) -> States:
         """Return the states without their mean, in units of their spread."""
@@ -73,10 +90,23 @@ class Scaling:
             for channel, x in states.items()
         }
 
-    def atoms(self, densities: Densities) -> Densities:
+
+@dataclass(frozen=True, eq=False)
+class DensityScaling:
+    """Mean (of l = 0) and spread of the densities around atoms."""
+
+    mean: Float[np.ndarray, " n_channel"]
+    spread: Sequence[Float[np.ndarray, " n_channel"]]
+
+    @property
+    def size(self) -> int:
+        """Return how many numbers these are."""
+        return self.mean.size + sum(s.size for s in self.spread)
+
+    def apply(self, densities: Densities) -> Densities:
         """Return the densities without their mean, in units of their spread."""
-        shifted = [densities[0] - self.atom_mean[:, None], *densities[1:]]
-        return [rho / s[:, None] for rho, s in zip(shifted, self.atom_spread, strict=True)]
+        shifted = [densities[0] - self.mean[:, None], *densities[1:]]
+        return [rho / s[:, None] for rho, s in zip(shifted, self.spread, strict=True)]
 
 
 class ScalingSums:
@@ -84,7 +114,7 @@ class ScalingSums:
 
     def __init__(self) -> None:
         self.bond: dict[Channel, np.ndarray] = {}
-        self.atom: dict[int, np.ndarray] = {}
+        self.atom: dict[str, list[np.ndarray]] = {}
         self.n_bond = self.n_atom = 0
 
     def add_bonds(self, states: States) -> None:
@@ -94,30 +124,35 @@ class ScalingSums:
             moments = np.stack([np.real(x).sum(axis=0), np.square(np.abs(x)).sum(axis=0)])
             self.bond[channel] = self.bond.get(channel, 0.0) + moments
 
-    def add_atoms(self, densities: Densities) -> None:
+    def add_atoms(self, densities: "AtomDensities") -> None:
         """Add the densities of some atoms."""
-        self.n_atom += len(densities[0])
-        for degree, rho in enumerate(densities):
-            moments = np.stack([rho.sum(axis=(0, 2)), np.square(rho).mean(axis=2).sum(axis=0)])
-            self.atom[degree] = self.atom.get(degree, 0.0) + moments
+        self.n_atom += len(densities.far[0])
+        for name, listed in (("far", densities.far), ("near", densities.near)):
+            moments = [
+                np.stack([rho.sum(axis=(0, 2)), np.square(rho).mean(axis=2).sum(axis=0)])
+                for rho in listed
+            ]
+            old = self.atom.get(name, [0.0] * len(listed))
+            self.atom[name] = [m + o for m, o in zip(moments, old, strict=True)]
 
     def finish(self) -> Scaling:
         """Return the scaling."""
         if not self.n_bond:
             raise InputError("the frames hold no block between two atoms; nothing can be learnt")
-        bond = {channel: _moments(m, self.n_bond) for channel, m in self.bond.items()}
-        atom = [_moments(self.atom[degree], self.n_atom) for degree in sorted(self.atom)]
-        mean, atom_mean = bond[Channel(0, 1)][0], atom[0][0]
+        bond = {channel: m / self.n_bond for channel, m in self.bond.items()}
+        mean = bond[Channel(0, 1)][0]
         return Scaling(
             mean,
             {c: _spread(q - mean**2 if c == (0, 1) else q) for c, (_, q) in bond.items()},
-            atom_mean,
-            [_spread(q - atom_mean**2 if degree == 0 else q) for degree, (_, q) in enumerate(atom)],
+            self._density("far"),
+            self._density("near"),
         )
 
-
-def _moments(sums: np.ndarray, count: int) -> np.ndarray:
-    return sums / count
+    def _density(self, name: str) -> DensityScaling:
+        moments = [m / self.n_atom for m in self.atom[name]]
+        mean = moments[0][0]
+        spread = [_spread(q - mean**2 if n == 0 else q) for n, (_, q) in enumerate(moments)]
+        return DensityScaling(mean, spread)
 
 
 def _spread(variance: np.ndarray) -> np.ndarray:
@@ -149,18 +184,18 @@ class Network:
         """Return how many entries the matrices on the chip have."""
         return sum(n_out * n_in for n_out, n_in in self.layout.shapes(self.config).values())
 
-    def densities(self, structure: Structure) -> Densities:
-        """Return the density around every atom."""
-        return atom_density(structure, self.layout.elements, self.config.around_atom)
+    def densities(self, structure: Structure) -> AtomDensities:
+        """Return the densities around every atom."""
+        return self.layout.densities(structure, self.config)
 
     def bonds(
-        self, structure: Structure, bonds: Bonds, densities: Densities, key: PRNGKeyArray | None
+        self, structure: Structure, bonds: Bonds, densities: AtomDensities, key: PRNGKeyArray | None
     ) -> Features:
         """Return the features of `bonds`."""
         states = bond_states(
             structure,
             bonds,
-            densities,
+            densities.far,
             self.layout.elements,
             self.config.around_bond,
             m_max=self.layout.m_max,
@@ -170,23 +205,25 @@ class Network:
         )
 
     def atoms(
-        self, densities: Densities, key: PRNGKeyArray | None
+        self, densities: AtomDensities, key: PRNGKeyArray | None
     ) -> list[Float[np.ndarray, "n_atom n_feature component"]]:
         """Return the features of all atoms for each degree."""
         return reservoir.atom_features(
-            self.scaling.atoms(densities), self.bank, self.layout.m_max, key
+            self.scaling.far.apply(densities.far),
+            self.scaling.near.apply(densities.near),
+            self.bank,
+            self.layout.m_max,
+            key,
         )
 
 
-def chip_for(shapes: Shapes, *, seed: int) -> Chip:
-    """Return a sampled chip with as many macros as the matrices need."""
-    cells = 2 * sum(n_out * n_in for n_out, n_in in shapes.values())
-    macros = -(-cells // (presets.MACRO_ROWS * presets.MACRO_COLUMNS)) + 1
-    while True:
-        chip = Chip.sample(seed=seed, macros=macros)
-        try:
-            cut(chip, list(shapes.values()))
-        except InputError:
-            macros += 1 + macros // 8
-        else:
-            return chip
+def chip_for(chip: Chip | None, shapes: Shapes, *, seed: int) -> Chip:
+    """Return the macros of `chip` that the matrices need; sampled where none is given.
+
+    Conductances are rounded to single precision, in which chips are stored.
+    """
+    needed = list(shapes.values())
+    if chip is None:
+        chip = Chip.sample(seed=seed, macros=macros_needed(Chip.sample(seed=seed), needed))
+    used = chip.conductance[: macros_needed(chip, needed)]
+    return replace(chip, conductance=used.astype(np.float32).astype(float))

@@ -153,35 +153,40 @@ def atom_products(lmax: int, degrees: int) -> dict[int, list[tuple[int, int]]]:
     }
 
 
-def atom_shapes(size: int, lmax: int, degrees: int, config: AtomConfig) -> Shapes:
-    """Return the matrices the atom network needs."""
+def atom_shapes(
+    far: tuple[int, int], near: tuple[int, int], degrees: int, config: AtomConfig
+) -> Shapes:
+    """Return the matrices the atom network needs; `far`, `near`: channels, largest degree."""
     shapes: Shapes = {}
-    for degree in range(lmax + 1):
-        shapes[f"atom.linear.{degree}"] = (config.linear, size)
-        shapes[f"atom.left.{degree}"] = (config.products, size)
-        shapes[f"atom.right.{degree}"] = (config.products, size)
-    for degree, pairs in atom_products(lmax, degrees).items():
+    for degree in range(min(far[1], degrees) + 1):
+        shapes[f"atom.linear.{degree}"] = (config.linear, far[0])
+    for degree in range(near[1] + 1):
+        shapes[f"atom.left.{degree}"] = (config.products, near[0])
+        shapes[f"atom.right.{degree}"] = (config.products, near[0])
+    for degree, pairs in atom_products(near[1], degrees).items():
         shapes[f"atom.mixed.{degree}"] = (config.mixed, config.products * len(pairs))
     return shapes
 
 
 def atom_features(
-    densities: Sequence[Float[np.ndarray, "n_atom n_channel m"]],
+    far: Sequence[Float[np.ndarray, "n_atom n_channel m"]],
+    near: Sequence[Float[np.ndarray, "n_atom n_channel m"]],
     bank: Bank,
     degrees: int,
     key: PRNGKeyArray | None,
 ) -> list[Float[np.ndarray, "n_atom n_feature component"]]:
-    """Return the features of every atom, for L = 0 … `degrees`."""
+    """Return the features of every atom, for L = 0 … `degrees`: mixed densities, then products."""
 
-    def reads(kind: str) -> list[np.ndarray]:
+    def reads(kind: str, densities: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [
             _by_component(rho, lambda x, degree=degree: bank.read(f"atom.{kind}.{degree}", x, key))
             for degree, rho in enumerate(densities)
         ]
 
-    linear, left, right = reads("linear"), reads("left"), reads("right")
+    linear = reads("linear", far[: degrees + 1])
+    left, right = reads("left", near), reads("right", near)
     out = []
-    for degree, pairs in atom_products(len(densities) - 1, degrees).items():
+    for degree, pairs in atom_products(len(near) - 1, degrees).items():
         products = [
             np.einsum("nci,ncj,ijk->nck", left[a], right[b], coupling(a, b, degree), optimize=True)
             for a, b in pairs

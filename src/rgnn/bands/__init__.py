@@ -1,0 +1,1 @@
+"""Hamiltonians in k space: bands, density of states, Fermi level, effective masses."""

@@ -1,0 +1,110 @@
+"""H(k) = Σ_R e^{2πi k·R} H(R) and its eigenvalues, dense or sparse around an energy."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sparse
+from jaxtyping import Complex, Float
+from scipy.sparse.linalg import LinearOperator, eigsh, splu
+
+from rgnn.core.errors import InputError
+from rgnn.io.hamiltonian_frames import HamiltonianFrame
+
+Progress = Callable[[str, int, int], None]
+
+
+def bloch(
+    frame: HamiltonianFrame, k: Float[np.ndarray, "3"], *, spin: int = 0
+) -> tuple[Complex[np.ndarray, "n n"], Complex[np.ndarray, "n n"]]:
+    """Return dense H(k) [eV] and S(k) at fractional `k`."""
+    h, s = sparse_bloch(frame, k, spin=spin)
+    return h.toarray(), s.toarray()
+
+
+def sparse_bloch(
+    frame: HamiltonianFrame, k: Float[np.ndarray, "3"], *, spin: int = 0
+) -> tuple[sparse.csc_matrix, sparse.csc_matrix]:
+    """Return sparse H(k) [eV] and S(k) at fractional `k`."""
+    inside = frame.inside
+    starts = np.concatenate([[0], np.cumsum(frame.sizes)])
+    block, row, column = inside.nonzero()
+    phase = np.exp(2j * np.pi * (frame.image @ k))[block]
+    where = starts[frame.first[block]] + row, starts[frame.second[block]] + column
+    shape = int(starts[-1]), int(starts[-1])
+    h = sparse.csc_matrix((frame.hamiltonian[spin][inside] * phase, where), shape=shape)
+    return h, sparse.csc_matrix((frame.overlap[inside] * phase, where), shape=shape)
+
+
+def energies(
+    frame: HamiltonianFrame,
+    k: Float[np.ndarray, "n_k 3"],
+    *,
+    spin: int = 0,
+    progress: Progress | None = None,
+) -> Float[np.ndarray, "n_k n_band"]:
+    """Return all eigenvalues [eV] at every k point, ascending."""
+    return np.array([e for e, _ in _solutions(frame, k, spin, progress, vectors=False)])
+
+
+def _solutions(
+    frame: HamiltonianFrame, k: np.ndarray, spin: int, progress: Progress | None, *, vectors: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    for n, point in enumerate(k):
+        if progress:
+            progress("k points", n, len(k))
+        h, s = bloch(frame, point, spin=spin)
+        try:
+            found = scipy.linalg.eigh(h, s, eigvals_only=not vectors, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise _singular(frame, s) from None
+        yield found if vectors else (found, None)
+    if progress:
+        progress("k points", len(k), len(k))
+
+
+def _singular(frame: HamiltonianFrame, overlap: np.ndarray) -> InputError:
+    smallest = float(np.linalg.eigvalsh(overlap)[0])
+    return InputError(
+        f"{frame.source}: the overlap is not positive definite (smallest eigenvalue "
+        f"{smallest:.2g}); atoms are closer than in any training frame, or the basis is "
+        "linearly dependent"
+    )
+
+
+def energies_near(
+    frame: HamiltonianFrame,
+    k: Float[np.ndarray, "3"],
+    centre: float,
+    count: int,
+    *,
+    spin: int = 0,
+) -> Float[np.ndarray, " count"]:
+    """Return the `count` eigenvalues [eV] nearest to `centre`, for structures of 1000s of atoms.
+
+    Shift-invert Lanczos: one sparse factorisation of H(k) − centre S(k).
+    """
+    h, s = sparse_bloch(frame, k, spin=spin)
+    if not np.any(k):
+        h, s = h.real.tocsc(), s.real.tocsc()
+    size = int(frame.sizes.sum())
+    factor = splu((h - centre * s).tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
+    inverse: Any = LinearOperator((size, size), matvec=factor.solve, dtype=h.dtype)  # pyright: ignore[reportCallIssue]
+    start = np.random.default_rng(0).normal(size=size).astype(h.dtype)
+    found = eigsh(h, count, s, sigma=centre, OPinv=inverse, return_eigenvectors=False, v0=start)
+    return np.sort(found)
+
+
+def mesh(counts: Sequence[int]) -> Float[np.ndarray, "n_k 3"]:
+    """Return fractional k points of a Γ-centred mesh."""
+    axes = [np.arange(n) / n for n in counts]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def mesh_for(frame: HamiltonianFrame, density: float = 30.0) -> Float[np.ndarray, "n_k 3"]:
+    """Return a mesh with about `density` Å of cell length per point along periodic directions."""
+    lengths = np.linalg.norm(frame.structure.cell, axis=1)
+    periodic = frame.structure.pbc & (lengths > 0)
+    counts = [int(np.ceil(density / a)) if p else 1 for a, p in zip(lengths, periodic, strict=True)]
+    return mesh(counts)

@@ -1,0 +1,122 @@
+"""Paths through the Brillouin zone, by the names of their corners."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.core.errors import InputError
+from rgnn.core.structure import Structure
+
+_TOLERANCES = (1e-3, 1e-2, 0.05, 0.2)
+"""Within which a lattice is recognised: strained cells keep the names of what they came from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """k points along a path, how far along they lie [1/Å], and where its corners are."""
+
+    k: Float[np.ndarray, "n_k 3"]
+    length: Float[np.ndarray, " n_k"]
+    ticks: tuple[tuple[float, str], ...] = ()
+
+
+def named(structure: Structure, names: str, n_points: int = 120) -> Path:
+    """Return the path through the special points `names`, e.g. GKMG, of the structure's lattice.
+
+    A strained cell may be named after the lattice it came from; its corners are then taken at the
+    same fractional coordinates.
+    """
+    corners = _split(names)
+    if len(corners) < 2:
+        raise InputError(f"path '{names}': at least two corners are needed, e.g. GKMG")
+    points = _corners(structure, corners)
+    labels = ["Γ" if name == "G" else name for name in corners]
+    return between([points[name] for name in corners], labels, structure.cell, n_points)
+
+
+def _corners(structure: Structure, names: list[str]) -> dict[str, np.ndarray]:
+    """Return the special points of the strictest lattice that has all `names`."""
+    if not structure.pbc.any():
+        raise InputError("a molecule has no bands; compare its orbital energies instead")
+    candidates = [_special_points(structure, eps) for eps in _TOLERANCES]
+    for points in candidates:
+        if points and set(names) <= set(points):
+            return points
+    known = next((points for points in candidates if points), {})
+    missing = [name for name in names if name not in known]
+    raise InputError(
+        f"unknown corner '{(missing or names)[0]}'; this lattice has "
+        f"{', '.join(sorted(known)) or 'none that are known'}"
+    )
+
+
+def between(corners: list[np.ndarray], labels: list[str], cell: np.ndarray, n_points: int) -> Path:
+    """Return about `n_points` points along straight lines between fractional corners."""
+    steps = np.diff(np.array(corners), axis=0)
+    lengths = np.linalg.norm(steps @ _reciprocal(cell), axis=1)
+    counts = np.maximum(np.round(n_points * lengths / lengths.sum()).astype(int), 2)
+    parts = [
+        a + np.arange(n)[:, None] / n * step
+        for a, step, n in zip(corners[:-1], steps, counts, strict=True)
+    ]
+    k = np.concatenate([*parts, np.array(corners[-1:])])
+    positions = np.concatenate([[0.0], np.cumsum(lengths)])
+    return Path(k, along(k, cell), tuple(zip(positions.tolist(), labels, strict=True)))
+
+
+def along(k: Float[np.ndarray, "n_k 3"], cell: np.ndarray) -> Float[np.ndarray, " n_k"]:
+    """Return the distance [1/Å] travelled through reciprocal space at every point."""
+    steps = np.linalg.norm(np.diff(k, axis=0) @ _reciprocal(cell), axis=1)
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def from_points(k: Float[np.ndarray, "n_k 3"], cell: np.ndarray) -> Path:
+    """Return the path through given points; corners are where it turns."""
+    length = along(k, cell)
+    steps = np.diff(k, axis=0) @ _reciprocal(cell)
+    moving = np.linalg.norm(steps, axis=1) > 1e-9
+    unit = steps / np.maximum(np.linalg.norm(steps, axis=1), 1e-12)[:, None]
+    turns = [0]
+    for n in range(1, len(steps)):
+        if not moving[n] or (moving[n - 1] and unit[n] @ unit[n - 1] < 0.999):
+            turns.append(n)
+    ticks = [(float(length[n]), _label(k[n])) for n in [*turns, len(k) - 1]]
+    return Path(k, length, tuple(ticks))
+
+
+def _reciprocal(cell: np.ndarray) -> np.ndarray:
+    return 2 * np.pi * np.linalg.pinv(cell).T
+
+
+def _label(point: np.ndarray) -> str:
+    """Return Γ, or the coordinates as a fraction of the reciprocal vectors."""
+    if np.abs(point).max() < 1e-6:
+        return "Γ"
+    return "(" + " ".join(f"{x:.3g}" for x in point) + ")"
+
+
+def _special_points(structure: Structure, tolerance: float) -> dict[str, np.ndarray]:
+    """Return the special points of the lattice the cell has within `tolerance`, in its own k."""
+    from ase.cell import Cell
+    from ase.lattice import identify_lattice
+
+    try:
+        lattice, operation = identify_lattice(
+            Cell(structure.cell), eps=tolerance, pbc=structure.pbc.tolist()
+        )
+    except (RuntimeError, ValueError):
+        return {}
+    own = np.linalg.inv(operation)
+    return {name: own @ point for name, point in lattice.get_special_points().items()}
+
+
+def _split(names: str) -> list[str]:
+    """Return the corners in `names`, where a digit belongs to the letter before it."""
+    corners: list[str] = []
+    for letter in names.replace("-", "").replace(" ", "").upper().replace("Γ", "G"):
+        if letter.isdigit() and corners:
+            corners[-1] += letter
+        else:
+            corners.append(letter)
+    return corners

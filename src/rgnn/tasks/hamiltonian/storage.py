@@ -1,0 +1,181 @@
+"""Hamiltonian models as files: safetensors arrays with JSON metadata, nothing executable."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from rgnn.core.errors import InputError
+from rgnn.device import archive
+from rgnn.device.chip import Chip
+from rgnn.tasks.hamiltonian.config import HamiltonianConfig
+from rgnn.tasks.hamiltonian.design import Reach
+from rgnn.tasks.hamiltonian.fit import Fitted
+from rgnn.tasks.hamiltonian.irreps import Channel
+from rgnn.tasks.hamiltonian.model import HamiltonianModel
+from rgnn.tasks.hamiltonian.network import DensityScaling, Layout, Network, Scaling
+from rgnn.tasks.hamiltonian.overlap import Curves
+from rgnn.tasks.hamiltonian.readout import Ridge
+
+FORMAT = "rgnn-hamiltonian-1"
+
+Arrays = dict[str, np.ndarray]
+
+
+def save(model: HamiltonianModel, path: Path) -> None:
+    """Write `model` to `path`; an interrupted write leaves the old file."""
+    arrays = {name: np.ascontiguousarray(a) for name, a in _arrays(model.fitted).items()}
+    metadata = {"format": FORMAT, "facts": json.dumps(_facts(model))}
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(arrays, part, metadata=metadata)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | Path) -> HamiltonianModel:
+    """Return the model in `path`."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no such model file: {path}")
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            metadata = stream.metadata() or {}
+            arrays = {name: stream.get_tensor(name) for name in stream.keys()}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: damaged, or no rgnn model ({error})") from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: no rgnn Hamiltonian model (format {metadata.get('format', 'unknown')!r}, "
+            f"expected {FORMAT!r}); fit one with `rgnn hamiltonian fit`"
+        )
+    try:
+        return _from_parts(arrays, json.loads(metadata["facts"]))
+    except (KeyError, ValueError, TypeError, IndexError, ValidationError) as error:
+        raise InputError(f"{path}: incomplete or damaged Hamiltonian model ({error})") from error
+
+
+def _facts(model: HamiltonianModel) -> dict[str, Any]:
+    """Return everything that is not an array."""
+    found = model.fitted
+    ridges = {
+        **{_hop(p, c): r for p, t in found.hopping.items() for c, r in t.items()},
+        **{_on(z, d): r for z, t in found.onsite.items() for d, r in t.items()},
+    }
+    return {
+        "config": asdict(found.network.config),
+        "shells": {str(z): list(listed) for z, listed in found.shells.items()},
+        "order": model.order,
+        "seed": model.seed,
+        "n_spin": found.n_spin,
+        "gauge": found.gauge,
+        "fermi": found.fermi,
+        "reach": {f"{a}.{b}": asdict(r) for (a, b), r in found.reach.items()},
+        "curves": {f"{a}.{b}": [c.low, c.cutoff] for (a, b), c in found.curves.items()},
+        "ridges": {name: [r.alpha, r.rmse] for name, r in ridges.items()},
+    }
+
+
+def _hop(pair: tuple[int, int], channel: Channel) -> str:
+    return f"hopping.{pair[0]}.{pair[1]}.{channel.m}.{channel.swap}"
+
+
+def _on(element: int, degree: int) -> str:
+    return f"onsite.{element}.{degree}"
+
+
+def _arrays(found: Fitted) -> Arrays:
+    scaling = found.network.scaling
+    out: Arrays = {"chip": _chip_bytes(found.chip)}
+    out["bond.mean"] = scaling.bond_mean
+    for channel, spread in scaling.bond_spread.items():
+        out[f"bond.{channel.m}.{channel.swap}"] = spread
+    for name, density in (("far", scaling.far), ("near", scaling.near)):
+        out[f"{name}.mean"] = density.mean
+        out |= {f"{name}.{degree}": s for degree, s in enumerate(density.spread)}
+    for (a, b), curves in found.curves.items():
+        out[f"curves.{a}.{b}"] = curves.weights
+    for z, block in found.overlaps.items():
+        out[f"overlap.{z}"] = block
+    for pair, table in found.hopping.items():
+        out |= {_hop(pair, channel): ridge.weights for channel, ridge in table.items()}
+    for z, degrees in found.onsite.items():
+        out |= {_on(z, degree): ridge.weights for degree, ridge in degrees.items()}
+    return out
+
+
+def _from_parts(arrays: Arrays, facts: Mapping[str, Any]) -> HamiltonianModel:
+    config = TypeAdapter(HamiltonianConfig).validate_python(facts["config"])
+    shells = {int(z): tuple(map(int, listed)) for z, listed in facts["shells"].items()}
+    layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
+    chip = _chip_from(arrays["chip"])
+    network = Network.build(layout, config, _scaling(arrays), chip)
+    hopping: dict[tuple[int, int], dict[Channel, Ridge]] = {}
+    onsite: dict[int, dict[int, Ridge]] = {}
+    for key, (alpha, rmse) in facts["ridges"].items():
+        kind, *numbers = key.split(".")
+        ridge, parts = Ridge(arrays[key], alpha, rmse), [int(n) for n in numbers]
+        if kind == "hopping":
+            hopping.setdefault((parts[0], parts[1]), {})[Channel(parts[2], parts[3])] = ridge
+        else:
+            onsite.setdefault(parts[0], {})[parts[1]] = ridge
+    fitted = Fitted(
+        network,
+        chip,
+        shells,
+        int(facts["n_spin"]),
+        float(facts["gauge"]),
+        facts["fermi"],
+        {_pair(p): Reach(**r) for p, r in facts["reach"].items()},
+        {
+            _pair(p): Curves(ends[0], ends[1], arrays[f"curves.{p}"])
+            for p, ends in facts["curves"].items()
+        },
+        {z: arrays[f"overlap.{z}"] for z in shells},
+        hopping,
+        onsite,
+    )
+    return HamiltonianModel(fitted, facts["order"], int(facts["seed"]))
+
+
+def _pair(text: str) -> tuple[int, int]:
+    a, b = text.split(".")
+    return int(a), int(b)
+
+
+def _scaling(arrays: Arrays) -> Scaling:
+    bond = {}
+    for name, values in arrays.items():
+        parts = name.split(".")
+        if parts[0] == "bond" and len(parts) == 3:
+            bond[Channel(int(parts[1]), int(parts[2]))] = values
+    return Scaling(arrays["bond.mean"], bond, _density(arrays, "far"), _density(arrays, "near"))
+
+
+def _density(arrays: Arrays, kind: str) -> DensityScaling:
+    degrees = sorted(int(n.split(".")[1]) for n in arrays if n.startswith(kind) and n[-1].isdigit())
+    return DensityScaling(arrays[f"{kind}.mean"], [arrays[f"{kind}.{d}"] for d in degrees])
+
+
+def _chip_bytes(chip: Chip) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chip.npz"
+        archive.write(chip, path)
+        return np.frombuffer(path.read_bytes(), np.uint8)
+
+
+def _chip_from(data: np.ndarray) -> Chip:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chip.npz"
+        path.write_bytes(data.astype(np.uint8).tobytes())
+        return archive.read(path)
