@@ -23,7 +23,7 @@ class Prediction(NamedTuple):
     forces_std: Float[np.ndarray, "n_atom 3"]
 
 
-def score(frames: Sequence[Frame], predictions: Sequence[Prediction]) -> dict[str, float]:
+def score(frames: Sequence[Frame], predictions: Sequence[Prediction]) -> dict[str, int | float]:
     """Return the errors of `predictions` on labelled frames."""
     pairs = list(zip(frames, predictions, strict=True))
     energy = np.array(

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ase
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from rgnn.core import keys
 from rgnn.core.structure import Frame, Structure
 from rgnn.crossbar.build import Block, Periphery, cut
 from rgnn.device.chip import Chip
 from rgnn.io.structures import as_frames
-from rgnn.reservoir import build
-from rgnn.reservoir.reservoir import Reservoir
+from rgnn.reservoir.build import Calibration, assemble, blueprint
+from rgnn.reservoir.reservoir import Reservoir, Surroundings
 from rgnn.tasks.force import engine
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.metrics import Prediction, score
@@ -35,9 +36,7 @@ class ForceField:
     config: ForceConfig
     elements: tuple[int, ...]
     chip: Chip
-    reference_distance: Float[np.ndarray, "n_species n_species"]
-    limits: tuple[float, ...]
-    """Calibrated range of every array's inputs."""
+    calibration: Calibration
     readout: Readout
 
     @staticmethod
@@ -80,31 +79,31 @@ class ForceField:
     @cached_property
     def blocks(self) -> list[Block]:
         """Return the cells behind every matrix of the network."""
-        return cut(self.chip, build.shapes(self.config.reservoir, len(self.elements)))
+        design = blueprint(self.config.reservoir, len(self.elements))
+        return cut(self.chip, design.all_shapes)
 
     @cached_property
     def reservoir(self) -> Reservoir:
         """Return the frozen network, mounted on the rung of the configuration."""
         with engine.arithmetic(self.config.precision):
-            return build.assemble(
+            return assemble(
                 self.config.reservoir,
-                self.reference_distance,
+                self.calibration,
                 self.blocks,
-                self.limits,
                 self.config.periphery,
                 self.config.precision,
             )
 
     @cached_property
-    def weights_count(self) -> dict[str, float]:
+    def weights_count(self) -> dict[str, int | float]:
         """Return how many weights are trained and frozen, and the trained share.
 
         Frozen are the entries of matrices on the chip; trained is every number fitted to data:
-        readout weights and offsets, reference distances, input ranges, error-bar scales.
+        readout weights and offsets, the calibration of the network, scales of error bars.
         """
         readout = self.readout
-        trained = readout.weights.size + readout.offset.size + self.reference_distance.size
-        trained += len(self.limits) + readout.force_noise.size + 2
+        trained = readout.weights.size + readout.offset.size + self.calibration.size
+        trained += readout.force_noise.size + 2  # scale of the spread, misfit of the energy
         frozen = sum(block.weight.size for block in self.blocks)
         return {
             "trained_weights": trained,
@@ -139,7 +138,7 @@ class ForceField:
         reads: int = 1,
         seed: int = 0,
         progress: Progress | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, int | float]:
         """Return errors on labelled frames, cost and weight counts."""
         labelled = as_frames(frames)
         wall, cpu = time.perf_counter(), time.process_time()
@@ -148,7 +147,7 @@ class ForceField:
 
     def metrics(
         self, frames: Sequence[Frame], found: Sequence[Prediction], seconds: float, cpu: float
-    ) -> dict[str, float]:
+    ) -> dict[str, int | float]:
         """Return the errors of predictions already made, with cost and weight counts."""
         errors = score(frames, found)
         return {
@@ -185,18 +184,19 @@ class Predictor:
     def __init__(self, model: ForceField):
         self.model = model
         self.precision = model.config.precision
-        self.build = engine.GraphBuilder(model.elements, model.config.reservoir.cutoff)
+        self.build = engine.Builder(model.elements, model.config.reservoir)
+        self.exact = model.on(periphery=Periphery("exact"))
         with engine.arithmetic(self.precision):
             self.weights = engine.as_dtype(model.readout.weights, self.precision)
             self.sample_weights = engine.as_dtype(model.readout.sample_weights, self.precision)
 
     def __call__(
-        self, structure: Structure, *, key, reads: int = 1, uncertainty: bool = True
+        self, structure: Structure, *, key: PRNGKeyArray, reads: int = 1, uncertainty: bool = True
     ) -> Prediction:
         """Return the prediction for one structure."""
         readout = self.model.readout
         with engine.arithmetic(self.precision):
-            graph = self.build(structure)
+            around = self.build(structure)
             reservoir = self.model.reservoir
             outcomes = []
             for read in range(reads if reservoir.noisy else 1):
@@ -209,11 +209,7 @@ class Predictor:
                 outcomes.append(engine.outcome(graph, *engine.as_numpy(found)))
             species = graph.species[: len(structure)]
             energy = np.mean([o.site_energies.sum() for o in outcomes])
-            std = (
-                self._std(graph, species)
-                if uncertainty
-                else (np.nan, np.full((len(species), 3), np.nan))
-            )
+            std = self._std(around, species) if uncertainty else _unknown(len(species))
         stress = None
         if structure.pbc.all():
             stress = np.mean([o.virial for o in outcomes], axis=0) / structure.volume
@@ -224,7 +220,9 @@ class Predictor:
             *std,
         )
 
-    def _std(self, graph, species) -> tuple[float, Float[np.ndarray, "n_real 3"]]:
+    def _std(
+        self, around: Surroundings, species: Int[np.ndarray, " n_real"]
+    ) -> tuple[float, Float[np.ndarray, "n_real 3"]]:
         """Return the error bars of energy and forces."""
         readout = self.model.readout
         noise = np.broadcast_to(readout.force_noise[species, None], (len(species), 3))
@@ -232,9 +230,12 @@ class Predictor:
         if not len(readout.sample_weights):
             return float(energy_noise), np.array(noise)
         energies, gradients = engine.as_numpy(
-            engine.spread(self.model.reservoir, graph, self.sample_weights)
+            engine.spread(self.exact.reservoir, around, self.sample_weights)
         )
-        draws = [engine.outcome(graph, e, g) for e, g in zip(energies, gradients, strict=True)]
+        draws = [
+            engine.outcome(around, energy, jax.tree.map(lambda g, k=k: g[k], gradients))
+            for k, energy in enumerate(energies)
+        ]
         shift = readout.sample_offset[:, species].sum(axis=1)
         energy = np.array([d.site_energies.sum() for d in draws]) + shift
         forces = np.stack([d.forces for d in draws])
@@ -243,3 +244,7 @@ class Predictor:
             float(np.sqrt(np.mean(energy**2) * c**2 + energy_noise**2)),
             np.sqrt(np.mean(forces**2, axis=0) * c**2 + noise**2),
         )
+
+
+def _unknown(n_atom: int) -> tuple[float, Float[np.ndarray, "n_atom 3"]]:
+    return float("nan"), np.full((n_atom, 3), np.nan)
