@@ -20,6 +20,7 @@ class Pairs:
     centre: Int[np.ndarray, " n_pair"]
     neighbour: Int[np.ndarray, " n_pair"]
     vector: Float[np.ndarray, "n_pair 3"]
+    cutoff: float
 
 
 def pairs_within(structure: Structure, cutoff: float) -> Pairs:
@@ -29,4 +30,4 @@ def pairs_within(structure: Structure, cutoff: float) -> Pairs:
     box = structure.cell if any(periodic) else np.zeros((3, 3))
     i, j, vector = search.compute(structure.positions, box, periodic, "ijD")
     order = np.argsort(i, kind="stable")
-    return Pairs(i[order].astype(np.int64), j[order].astype(np.int64), vector[order])
+    return Pairs(i[order].astype(np.int64), j[order].astype(np.int64), vector[order], cutoff)

@@ -11,6 +11,8 @@ class MessageConfig:
 
     scalars: int = 8
     """Scalars an atom sends, read from its own invariants; 0 switches the step off."""
+    source_width: int = 16
+    """Products of two densities per degree that the scalars are read from."""
     cutoff: float = 4.0
     """Reach of a message [Å]."""
     n_radial: int = 6
@@ -19,6 +21,13 @@ class MessageConfig:
     """Two-factor products per degree whose last factor is a message density."""
     triple_width: int = 24
     """Three-factor products per path whose last factor is a message density."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.scalars <= 64, f"message.scalars must lie in 0 … 64, got {self.scalars}")
+        _require(1 <= self.cutoff <= 15, f"message.cutoff must lie in 1 … 15 Å, got {self.cutoff}")
+        _require(2 <= self.n_radial <= 32, f"message.n_radial must lie in 2 … 32: {self.n_radial}")
+        widths = (self.source_width, self.pair_width, self.triple_width)
+        _require(0 <= min(widths) and max(widths) <= 4096, f"message widths {widths} are absurd")
 
 
 @dataclass(frozen=True)

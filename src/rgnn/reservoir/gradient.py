@@ -71,7 +71,9 @@ def gradient_through(
     if not arrays[0].noisy:
         return mean
     noise = jax.random.normal(needed(key), mean.shape, mean.dtype)
-    return mean + jnp.einsum("ijxy,ijy->ijx", _cholesky(_covariance(edges, arrays, cotangent)), noise)
+    return mean + jnp.einsum(
+        "ijxy,ijy->ijx", _cholesky(_covariance(edges, arrays, cotangent)), noise
+    )
 
 
 def value_through(

@@ -1,5 +1,7 @@
 """The frozen network: layers of mixed densities and the invariants made from them."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,17 +13,67 @@ from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.gradient import cotangents, pair_gradient
 from rgnn.reservoir.jacobian import in_groups, pair_jacobian, pair_reads
 from rgnn.reservoir.layer import DensityLayer, read_key
+from rgnn.reservoir.message import MessageLayer, scalar_derivatives
 from rgnn.reservoir.products import Product
 
 _GROUP = 8
 """Atoms whose derivatives are formed together, so that they stay in cache."""
 
 
-class Activations(eqx.Module):
-    """Invariants of every atom and their derivatives by the columns of every factor."""
+class Surroundings(NamedTuple):
+    """Neighbours within the reach of densities, and those within the reach of messages."""
+
+    full: Graph
+    near: Graph | None
+
+
+class Slopes(NamedTuple):
+    """Derivatives of invariants by the columns of every factor, product by product."""
+
+    own: list[list[Float[Array, "_m n_atom _width"]]]
+    message: list[list[Float[Array, "_m n_atom _width"]]]
+    source: list[list[Float[Array, "_m n_atom _width"]]]
+
+
+class Activation(NamedTuple):
+    """One pass through the network: invariants, their slopes, and what neighbours sent."""
 
     invariants: Float[Array, "n_atom n_feature"]
-    slopes: list[list[Float[Array, "m n_atom width"]]]
+    slopes: Slopes
+    edges: EdgeFunctions
+    near_edges: EdgeFunctions | None
+    scalars: Float[Array, "n_atom n_scalar"] | None
+    sent: Float[Array, "n_atom n_near n_scalar"] | None
+
+
+class Design(NamedTuple):
+    """Invariants and everything their derivatives by atomic positions are made of.
+
+    An invariant of atom i moves with the vectors from i to its neighbours (`full`, and for message
+    features also by way of the message density, `near`), and, through the scalars its near
+    neighbours send (`by_scalar`), with the vectors from those to theirs (`scalar_slopes`).
+    """
+
+    invariants: Float[Array, "n_atom n_feature"]
+    full: Float[Array, "n_atom n_neighbour 3 n_feature"]
+    near: Float[Array, "n_atom n_near 3 n_message"] | None
+    by_scalar: Float[Array, "n_atom n_near n_scalar n_message"] | None
+    scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None
+
+
+class Inputs(NamedTuple):
+    """What enters every group of matrices."""
+
+    densities: list[Float[Array, "m n_atom n_in"]]
+    source: Float[Array, "n_atom n_source"] | None
+    messages: list[Float[Array, "m n_atom n_in"]]
+
+
+class PairGradient(NamedTuple):
+    """Derivatives of the total energy by the vectors to neighbours and to near neighbours."""
+
+    full: Float[Array, "n_atom n_neighbour 3"]
+    near: Float[Array, "n_atom n_near 3"] | None
 
 
 class Reservoir(eqx.Module):
@@ -29,79 +81,165 @@ class Reservoir(eqx.Module):
 
     layer: DensityLayer
     plan: tuple[Product, ...] = eqx.field(static=True)
+    message: MessageLayer | None = None
+    message_plan: tuple[Product, ...] = eqx.field(static=True, default=())
 
     @property
     def n_feature(self) -> int:
         """Return how many invariants an atom has."""
-        return sum(p.width for p in self.plan)
+        return sum(p.width for p in (*self.plan, *self.message_plan))
+
+    @property
+    def n_message_feature(self) -> int:
+        """Return how many of them, the last ones, hold messages."""
+        return sum(p.width for p in self.message_plan)
 
     @property
     def noisy(self) -> bool:
         """Return whether two reads differ."""
         return self.layer.mixing[0].noisy
 
-    def activate(self, graph: Graph, edges: EdgeFunctions, key: PRNGKeyArray | None) -> Activations:
-        """Return invariants and slopes for every atom of `graph`."""
-        densities = self.layer.densities(edges, graph.slices)
+    def activate(self, around: Surroundings, key: PRNGKeyArray | None) -> Activation:
+        """Return one pass through the network."""
+        edges = self.layer.edges(around.full)
+        densities = self.layer.densities(edges, around.full.slices)
         pool = self.layer.mix(densities, read_key(key, "activation"))
-        results = [products.evaluate(p, [pool]) for p in self.plan]
-        return Activations(
-            jnp.concatenate([value for value, _ in results], axis=-1),
-            [slopes for _, slopes in results],
+        values, own = _evaluate(self.plan, [pool])
+        if self.message is None or around.near is None:
+            return Activation(values, Slopes(own, [], []), edges, None, None, None)
+        source_pool = self.message.source.mix(densities, read_key(key, "source"))
+        source_values, source = _evaluate(self.message.source_plan, [source_pool])
+        scalars = self.message.scalars(source_values, key)
+        sent = scalars[around.near.neighbour]
+        near_edges = self.message.edges(around.near)
+        message_pool = self.message.mix(self.message.densities(near_edges, sent), key)
+        message_values, message = _evaluate(self.message_plan, [pool, message_pool])
+        return Activation(
+            jnp.concatenate([values, message_values], axis=-1),
+            Slopes(own, message, source),
+            edges,
+            near_edges,
+            scalars,
+            sent,
         )
 
+    def inputs(self, around: Surroundings) -> Inputs:
+        """Return what enters the matrices on noise-free reads, for calibration."""
+        edges = self.layer.edges(around.full)
+        densities = self.layer.densities(edges, around.full.slices)
+        if self.message is None or around.near is None:
+            return Inputs(densities, None, [])
+        source, _ = _evaluate(self.message.source_plan, [self.message.source.mix(densities, None)])
+        sent = self.message.scalars(source, None)[around.near.neighbour]
+        near_edges = self.message.edges(around.near)
+        return Inputs(densities, source, self.message.densities(near_edges, sent))
+
     def features(
-        self, graph: Graph, *, key: PRNGKeyArray | None = None
+        self, around: Surroundings, *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "n_atom n_feature"]:
         """Return the invariants of every atom."""
-        return self.activate(graph, self.layer.edges(graph), key).invariants
+        return self.activate(around, key).invariants
 
-    def features_and_jacobian(
-        self, graph: Graph, *, key: PRNGKeyArray | None = None
-    ) -> tuple[Float[Array, "n_atom n_feature"], Float[Array, "n_atom n_neighbour 3 n_feature"]]:
-        """Return the invariants and their derivatives by the vectors to the neighbours [1/Å]."""
-        edges = self.layer.edges(graph)
-        activations = self.activate(graph, edges, key)
-        reads = pair_reads(self.layer, edges, graph.slices, read_key(key, "jacobian"))
-        by_atom = [[jnp.moveaxis(g, 1, 0) for g in gs] for gs in activations.slopes]
-
-        def rows(edges, reads, slopes):
-            by_m = [[jnp.moveaxis(g, 0, 1) for g in gs] for gs in slopes]
-            return pair_jacobian(self.plan, by_m, edges, reads)
-
-        n_atom = len(graph.species)
-        group = _GROUP if n_atom % _GROUP == 0 else n_atom
-        return activations.invariants, in_groups(rows, group, n_atom, edges, reads, by_atom)
+    def design(self, around: Surroundings, *, key: PRNGKeyArray | None = None) -> Design:
+        """Return the invariants and the parts of their derivatives [1/Å]."""
+        a = self.activate(around, key)
+        reads = pair_reads(self.layer, a.edges, around.full.slices, read_key(key, "jacobian"))
+        plan = (*self.plan, *self.message_plan)
+        full = _by_atom(
+            lambda e, r, g: pair_jacobian(plan, g, e, r),
+            a.edges,
+            reads,
+            a.slopes.own + a.slopes.message,
+        )
+        if self.message is None or a.near_edges is None:
+            return Design(a.invariants, full, None, None, None)
+        message_reads = self.message.pair_reads(a.near_edges, a.sent, key)
+        near = _by_atom(
+            lambda e, r, g: pair_jacobian(self.message_plan, g, e, r, layer=1),
+            a.near_edges,
+            message_reads,
+            a.slopes.message,
+        )
+        by_scalar = _by_atom(
+            lambda e, r, g: scalar_derivatives(self.message_plan, g, e, r, layer=1),
+            a.near_edges,
+            self.message.scalar_reads(a.near_edges, key),
+            a.slopes.message,
+        )
+        return Design(a.invariants, full, near, by_scalar, self._scalar_slopes(a, around, key))
 
     def energies_and_gradient(
         self,
-        graph: Graph,
+        around: Surroundings,
         weights: Float[Array, "n_species n_feature"],
         *,
         key: PRNGKeyArray | None,
-    ) -> tuple[Float[Array, " n_atom"], Float[Array, "n_atom n_neighbour 3"]]:
-        """Return site energies w · φ_i and their derivatives by the vectors to the neighbours."""
-        edges = self.layer.edges(graph)
-        activations = self.activate(graph, edges, key)
-        per_atom = weights[graph.species]
-        energies = jnp.sum(activations.invariants * per_atom, axis=-1)
-        cotangent = cotangents(self.plan, activations.slopes, per_atom, 0, self.layer.lmax)
-        gradient = pair_gradient(
-            self.layer, edges, cotangent, graph.slices, read_key(key, "gradient")
-        )
-        return energies, gradient
+    ) -> tuple[Float[Array, " n_atom"], PairGradient]:
+        """Return site energies w · φ_i and the derivatives of their sum by all pair vectors."""
+        a = self.activate(around, key)
+        return self._pull(a, around, weights, self._scalar_slopes(a, around, key), key)
 
     def spread(
-        self, graph: Graph, weights: Float[Array, "k n_species n_feature"]
-    ) -> tuple[Float[Array, "k n_atom"], Float[Array, "k n_atom n_neighbour 3"]]:
-        """Return energies and gradients for several readouts, noise-free, on one activation."""
-        edges = self.layer.edges(graph)
-        activations = self.activate(graph, edges, None)
+        self, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
+    ) -> tuple[Float[Array, "k n_atom"], PairGradient]:
+        """Return energies and gradients of several readouts on one noise-free activation."""
+        a = self.activate(around, None)
+        scalar_slopes = self._scalar_slopes(a, around, None)
+        return jax.lax.map(lambda w: self._pull(a, around, w, scalar_slopes, None), weights)
 
-        def one(readout: Array) -> tuple[Array, Array]:
-            per_atom = readout[graph.species]
-            cotangent = cotangents(self.plan, activations.slopes, per_atom, 0, self.layer.lmax)
-            energies = jnp.sum(activations.invariants * per_atom, axis=-1)
-            return energies, pair_gradient(self.layer, edges, cotangent, graph.slices, None)
+    def _scalar_slopes(
+        self, a: Activation, around: Surroundings, key: PRNGKeyArray | None
+    ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"] | None:
+        if self.message is None or a.scalars is None:
+            return None
+        source = self.message.source
+        reads = pair_reads(source, a.edges, around.full.slices, read_key(key, "source slopes"))
+        jacobian = _by_atom(
+            lambda e, r, g: pair_jacobian(self.message.source_plan, g, e, r),
+            a.edges,
+            reads,
+            a.slopes.source,
+        )
+        return self.message.scalar_jacobian(a.scalars, jacobian, key)
 
-        return jax.lax.map(one, weights)
+    def _pull(
+        self,
+        a: Activation,
+        around: Surroundings,
+        weights: Float[Array, "n_species n_feature"],
+        scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None,
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, " n_atom"], PairGradient]:
+        per_atom = weights[around.full.species]
+        energies = jnp.sum(a.invariants * per_atom, axis=-1)
+        plan, slopes = (*self.plan, *self.message_plan), a.slopes.own + a.slopes.message
+        by_density = cotangents(plan, slopes, per_atom, 0, self.layer.lmax)
+        full = pair_gradient(
+            self.layer, a.edges, by_density, around.full.slices, read_key(key, "gradient")
+        )
+        if self.message is None or a.near_edges is None or scalar_slopes is None:
+            return energies, PairGradient(full, None)
+        own = per_atom[:, -self.n_message_feature :]
+        by_message = cotangents(self.message_plan, a.slopes.message, own, 1, self.message.lmax)
+        near, by_scalar = self.message.gradient(a.near_edges, a.sent, by_message, key)
+        pull = jnp.zeros_like(a.scalars).at[around.near.neighbour].add(by_scalar)
+        full = full + jnp.einsum("iq,ijxq->ijx", pull, scalar_slopes)
+        return energies, PairGradient(full, near)
+
+
+def _evaluate(plan, pools) -> tuple[Array, list[list[Array]]]:
+    """Return the invariants of all products side by side, and their slopes."""
+    results = [products.evaluate(product, pools) for product in plan]
+    return jnp.concatenate([value for value, _ in results], axis=-1), [g for _, g in results]
+
+
+def _by_atom(function, edges: EdgeFunctions, reads, slopes) -> Array:
+    """Return `function(edges, reads, slopes)` a few atoms at a time."""
+    n_atom = edges.unit.shape[0]
+
+    def chunk(edges, reads, by_atom):
+        return function(edges, reads, [[jnp.moveaxis(g, 0, 1) for g in gs] for gs in by_atom])
+
+    group = _GROUP if n_atom % _GROUP == 0 else n_atom
+    by_atom = [[jnp.moveaxis(g, 1, 0) for g in gs] for gs in slopes]
+    return in_groups(chunk, group, n_atom, edges, reads, by_atom)

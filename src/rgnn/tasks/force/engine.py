@@ -13,7 +13,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rgnn.core.structure import Structure
 from rgnn.graph import batch
 from rgnn.graph.batch import Graph
-from rgnn.reservoir.reservoir import Reservoir
+from rgnn.graph.neighbours import pairs_within
+from rgnn.reservoir.config import ReservoirConfig
+from rgnn.reservoir.reservoir import Design, PairGradient, Reservoir, Surroundings
 
 
 class Outcome(NamedTuple):
@@ -31,12 +33,23 @@ def arithmetic(precision: str) -> AbstractContextManager[None]:
 
 
 def outcome(
-    graph: Graph,
+    around: Surroundings,
     site_energies: Float[np.ndarray, " n_atom"],
-    gradient: Float[np.ndarray, "n_atom n_neighbour 3"],
+    gradient: PairGradient,
 ) -> Outcome:
-    """Return energies, forces and virial of the one structure in `graph`, summed in float64."""
-    n_real = int(graph.atom_mask.sum())
+    """Return energies, forces and virial of one structure, summed in float64."""
+    n_real = int(around.full.atom_mask.sum())
+    forces, virial = _collect(around.full, np.asarray(gradient.full), n_real)
+    if around.near is not None and gradient.near is not None:
+        more = _collect(around.near, np.asarray(gradient.near), n_real)
+        forces, virial = forces + more[0], virial + more[1]
+    return Outcome(np.asarray(site_energies[:n_real], np.float64), forces, (virial + virial.T) / 2)
+
+
+def _collect(
+    graph: Graph, gradient: Float[np.ndarray, "n_atom n_neighbour 3"], n_real: int
+) -> tuple[Float[np.ndarray, "n_real 3"], Float[np.ndarray, "3 3"]]:
+    """Return the forces and Σ v ⊗ ∂E/∂v of the pairs in one graph."""
     mask = np.asarray(graph.pair_mask)
     centre = np.broadcast_to(np.arange(len(mask))[:, None], mask.shape)[mask]
     neighbour = np.asarray(graph.neighbour)[mask]
@@ -49,63 +62,56 @@ def outcome(
         ],
         axis=-1,
     )
-    virial = np.asarray(graph.vector)[mask].T @ pull
-    return Outcome(
-        np.asarray(site_energies[:n_real], np.float64), forces[:n_real], (virial + virial.T) / 2
-    )
+    return forces[:n_real], np.asarray(graph.vector)[mask].T @ pull
 
 
-class GraphBuilder:
-    """Builds graphs whose shapes only ever grow, so that few of them are compiled."""
+class Builder:
+    """Builds surroundings whose shapes only ever grow, so that few of them are compiled."""
 
-    def __init__(self, elements: Sequence[int], cutoff: float):
+    def __init__(self, elements: Sequence[int], config: ReservoirConfig):
         self.elements = elements
-        self.cutoff = cutoff
+        reaches = [config.cutoff] + ([config.message.cutoff] if config.message.scalars else [])
+        self.reaches = reaches
         self.n_atom = 0
-        self.slots = (0,) * len(elements)
+        self.slots = [(0,) * len(elements) for _ in reaches]
 
-    def __call__(self, structure: Structure) -> Graph:
-        """Return the graph of one structure."""
-        needed = batch.slots_for([structure], self.elements, self.cutoff)
-        self.slots = tuple(max(a, b) for a, b in zip(needed, self.slots, strict=True))
+    def __call__(self, structure: Structure) -> Surroundings:
+        """Return the neighbourhoods of one structure."""
         self.n_atom = max(self.n_atom, 8, batch.bucket(len(structure)))
-        return batch.build(
-            [structure], self.elements, self.cutoff, n_atom=self.n_atom, slots=self.slots
-        )
+        graphs = [self._graph(structure, which) for which in range(len(self.reaches))]
+        return Surroundings(graphs[0], graphs[1] if len(graphs) > 1 else None)
+
+    def _graph(self, structure: Structure, which: int) -> Graph:
+        pairs = pairs_within(structure, self.reaches[which])
+        needed = batch.slots_for(structure, pairs, self.elements)
+        slots = tuple(max(a, b) for a, b in zip(needed, self.slots[which], strict=True))
+        self.slots[which] = slots
+        return batch.build(structure, pairs, self.elements, n_atom=self.n_atom, slots=slots)
 
 
 @eqx.filter_jit
-def densities(reservoir: Reservoir, graph: Graph) -> list[Float[Array, "_m n_atom _in"]]:
-    """Return what enters the chip."""
-    layer = reservoir.layer
-    return layer.densities(layer.edges(graph), graph.slices)
-
-
-@eqx.filter_jit
-def design(
-    reservoir: Reservoir, graph: Graph, key: PRNGKeyArray | None
-) -> tuple[Float[Array, "n_atom n_feature"], Float[Array, "n_atom n_neighbour 3 n_feature"]]:
-    """Return invariants and their pair derivatives."""
-    return reservoir.features_and_jacobian(graph, key=key)
+def design(reservoir: Reservoir, around: Surroundings, key: PRNGKeyArray | None) -> Design:
+    """Return invariants and the parts of their derivatives."""
+    return reservoir.design(around, key=key)
 
 
 @eqx.filter_jit
 def energies_and_gradient(
     reservoir: Reservoir,
-    graph: Graph,
+    around: Surroundings,
     weights: Float[Array, "n_species n_feature"],
     key: PRNGKeyArray | None,
-) -> tuple[Float[Array, " n_atom"], Float[Array, "n_atom n_neighbour 3"]]:
+) -> tuple[Float[Array, " n_atom"], PairGradient]:
     """Return site energies and pair gradients of one readout."""
-    return reservoir.energies_and_gradient(graph, weights, key=key)
+    return reservoir.energies_and_gradient(around, weights, key=key)
 
 
 @eqx.filter_jit
 def spread(
-    reservoir: Reservoir, graph: Graph, weights: Float[Array, "k n_species n_feature"]
-) -> tuple[Float[Array, "k n_atom"], Float[Array, "k n_atom n_neighbour 3"]]:
+    reservoir: Reservoir, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
+) -> tuple[Float[Array, "k n_atom"], PairGradient]:
     """Return site energies and pair gradients of several readouts."""
-    return reservoir.spread(graph, weights)
+    return reservoir.spread(around, weights)
 
 
 def as_numpy(tree):

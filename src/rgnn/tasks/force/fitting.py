@@ -9,10 +9,11 @@ from jaxtyping import Float
 
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
-from rgnn.crossbar.build import Periphery, cut, macros_needed
+from rgnn.crossbar.build import cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.graph.neighbours import pairs_within
-from rgnn.reservoir import build
+from rgnn.reservoir.build import assemble, blueprint
+from rgnn.reservoir.calibrate import calibrate
 from rgnn.tasks.force import engine, readout, training
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
@@ -23,9 +24,6 @@ _SAMPLE = 32
 
 _CLOSE = 5.0
 """Percentile of pair distances that counts as the reference distance of a pair of elements."""
-
-_HEADROOM = 1.1
-"""Input ranges exceed the largest activation seen by this factor."""
 
 _LEFT_OUT_ROWS = 1500
 """Most force rows kept for leaving frames out; their matrices are rows × weights."""
@@ -47,28 +45,22 @@ def fit(
     elements = tuple(sorted({int(z) for frame in frames for z in frame.structure.numbers}))
     sample = _spread_out(frames, _SAMPLE)
     distances = reference_distances(sample, elements, config.reservoir.cutoff)
-    shapes = build.shapes(config.reservoir, len(elements))
-    chip = _enough(chip, shapes, seed)
-    blocks = cut(chip, shapes)
-    builder = engine.GraphBuilder(elements, config.reservoir.cutoff)
+    design = blueprint(config.reservoir, len(elements))
+    chip = _enough(chip, design.all_shapes, seed)
+    blocks = cut(chip, design.all_shapes)
+    builder = engine.Builder(elements, config.reservoir)
     with engine.arithmetic(config.precision):
-        exact = build.assemble(
-            config.reservoir,
-            distances,
-            blocks,
-            [1.0] * len(blocks),
-            Periphery("exact"),
-            config.precision,
+        around = [(builder(f.structure), len(f)) for f in sample]
+        calibration = calibrate(
+            config.reservoir, design, distances, blocks, around, config.precision
         )
-        limits = _ranges(exact, sample, builder)
-        reservoir = build.assemble(
-            config.reservoir, distances, blocks, limits, config.periphery, config.precision
+        network = assemble(
+            config.reservoir, calibration, blocks, config.periphery, config.precision
         )
         sums = training.accumulate(
-            reservoir,
+            network,
             frames,
             builder,
-            precision=config.precision,
             reads=config.reads,
             use_stress=config.use_stress,
             keep=_to_leave_out(frames, config.uncertainty.left_out),
@@ -77,7 +69,7 @@ def fit(
             checkpoint=checkpoint,
             resume=resume,
         )
-    widths = [product.width for product in reservoir.plan]
+    widths = [product.width for product in (*network.plan, *network.message_plan)]
     trained = readout.train(
         sums,
         frames,
@@ -87,7 +79,7 @@ def fit(
         seed=seed,
         progress=progress,
     )
-    return ForceField(config, elements, chip, distances, tuple(limits), trained)
+    return ForceField(config, elements, chip, calibration, trained)
 
 
 def reference_distances(
@@ -121,15 +113,6 @@ def _enough(chip: Chip | None, shapes: Sequence[tuple[int, int]], seed: int) -> 
         return Chip.sample(seed=seed, macros=macros_needed(Chip.sample(seed=seed), shapes))
     used = min(macros_needed(chip, shapes), len(chip.conductance))
     return replace(chip, conductance=chip.conductance[:used])
-
-
-def _ranges(exact, sample: Sequence[Frame], builder: engine.GraphBuilder) -> list[float]:
-    """Return the largest activation of every array over the sample, with headroom."""
-    largest = np.zeros(len(exact.layer.mixing))
-    for frame in sample:
-        inputs = engine.densities(exact, builder(frame.structure))
-        largest = np.maximum(largest, [float(np.abs(rho).max()) for rho in inputs])
-    return [float(_HEADROOM * value) if value > 0 else 1.0 for value in largest]
 
 
 def _to_leave_out(frames: Sequence[Frame], count: int) -> list[int]:

@@ -202,12 +202,12 @@ class Predictor:
             for read in range(reads if reservoir.noisy else 1):
                 found = engine.energies_and_gradient(
                     reservoir,
-                    graph,
+                    around,
                     self.weights,
                     keys.child(key, read) if reservoir.noisy else None,
                 )
-                outcomes.append(engine.outcome(graph, *engine.as_numpy(found)))
-            species = graph.species[: len(structure)]
+                outcomes.append(engine.outcome(around, *engine.as_numpy(found)))
+            species = np.asarray(around.full.species[: len(structure)])
             energy = np.mean([o.site_energies.sum() for o in outcomes])
             std = self._std(around, species) if uncertainty else _unknown(len(species))
         stress = None

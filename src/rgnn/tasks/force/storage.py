@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from rgnn.core.errors import InputError
 from rgnn.device import archive
 from rgnn.device.chip import Chip
+from rgnn.reservoir.build import Calibration
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
 from rgnn.tasks.force.readout import Readout
@@ -28,13 +29,19 @@ def save(model: ForceField, path: Path) -> None:
         for f in fields(Readout)
         if f.name not in ("spread_scale", "energy_noise", "summary")
     }
-    arrays = readout | {
-        "elements": np.array(model.elements),
-        "reference_distance": np.ascontiguousarray(model.reference_distance),
-        "limits": np.array(model.limits),
-        "scalars": np.array([model.readout.spread_scale, model.readout.energy_noise]),
-        "chip": _chip_bytes(model.chip),
+    calibration = {
+        f"calibration.{f.name}": np.ascontiguousarray(getattr(model.calibration, f.name))
+        for f in fields(Calibration)
     }
+    arrays = (
+        readout
+        | calibration
+        | {
+            "elements": np.array(model.elements),
+            "scalars": np.array([model.readout.spread_scale, model.readout.energy_noise]),
+            "chip": _chip_bytes(model.chip),
+        }
+    )
     metadata = {
         "format": FORMAT,
         "config": json.dumps(asdict(model.config)),
@@ -73,10 +80,14 @@ def load(path: str | Path) -> ForceField:
 
 def _from_parts(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> ForceField:
     config = TypeAdapter(ForceConfig).validate_json(metadata["config"])
-    named = {k.removeprefix("readout."): v for k, v in arrays.items() if k.startswith("readout.")}
+
+    def under(prefix: str) -> dict[str, np.ndarray]:
+        found = {k.partition(".") for k in arrays}
+        return {name: arrays[f"{prefix}.{name}"] for head, _, name in found if head == prefix}
+
     scale, energy_noise = map(float, arrays["scalars"])
     readout = Readout(
-        **named,
+        **under("readout"),
         spread_scale=scale,
         energy_noise=energy_noise,
         summary=json.loads(metadata["summary"]),
@@ -85,8 +96,7 @@ def _from_parts(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Forc
         config,
         tuple(int(z) for z in arrays["elements"]),
         _chip_from(arrays["chip"]),
-        arrays["reference_distance"],
-        tuple(float(x) for x in arrays["limits"]),
+        Calibration(**under("calibration")),
         readout,
     )
 

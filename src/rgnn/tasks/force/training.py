@@ -70,9 +70,8 @@ class Sums:
 def accumulate(
     reservoir: Reservoir,
     frames: Sequence[Frame],
-    build: engine.GraphBuilder,
+    build: engine.Builder,
     *,
-    precision: str,
     reads: int,
     use_stress: bool,
     keep: Sequence[int],
@@ -110,24 +109,25 @@ def _add_frame(
     sums: Sums,
     reservoir: Reservoir,
     frame: Frame,
-    build: engine.GraphBuilder,
+    build: engine.Builder,
     root,
     reads: int,
     use_stress: bool,
     keep: Sequence[int],
 ) -> None:
     number = sums.done
-    graph = build(frame.structure)
+    around = build(frame.structure)
     n_read = reads if reservoir.noisy else 1
     for read in range(n_read):
         key = keys.child(root, "training read", number, read) if reservoir.noisy else None
-        invariants, jacobian = engine.as_numpy(engine.design(reservoir, graph, key))
-        rows = assemble(graph, len(build.elements), invariants, jacobian)
+        design = engine.as_numpy(engine.design(reservoir, around, key))
+        rows = assemble(around, len(build.elements), design)
         sums.add(frame, rows, 1 / n_read, use_stress)
         if number in keep and read == 0:
             sums.kept[number] = rows.forces.reshape(-1, sums.first.size)
         for s in range(len(build.elements)):
-            own = invariants[: len(frame)][graph.species[: len(frame)] == s].astype(np.float64)
+            mine = np.asarray(around.full.species[: len(frame)]) == s
+            own = design.invariants[: len(frame)][mine].astype(np.float64)
             sums.first[s] += own.sum(axis=0) / n_read
             sums.second[s] += np.square(own).sum(axis=0) / n_read
 

@@ -1,0 +1,95 @@
+"""Set the few numbers of the frozen network that depend on the data."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from rgnn.crossbar.build import Block, Periphery
+from rgnn.reservoir.build import Blueprint, Calibration, assemble
+from rgnn.reservoir.config import ReservoirConfig
+from rgnn.reservoir.reservoir import Inputs, Reservoir, Surroundings
+
+_HEADROOM = 1.1
+"""Input ranges exceed the largest activation seen by this factor."""
+
+_STEEPNESS = 0.7
+"""Scalars use the bend of tanh: their typical argument."""
+
+Sample = Sequence[tuple[Surroundings, int]]
+"""Surroundings and how many of their atoms are real."""
+
+
+def calibrate(
+    config: ReservoirConfig,
+    design: Blueprint,
+    reference_distance: Float[np.ndarray, "n_species n_species"],
+    blocks: Sequence[Block],
+    sample: Sample,
+    dtype: str,
+) -> Calibration:
+    """Return input ranges and the scales of the message step, from sampled surroundings.
+
+    Noise-free passes through the network: one for the densities and the source of the messages,
+    one more for the message densities, which depend on how the scalars were centred.
+    """
+    n_scalar = config.message.scalars
+    start = Calibration(
+        reference_distance,
+        np.ones(len(blocks)),
+        np.ones(len(design.source)),
+        np.zeros(n_scalar),
+        np.ones(n_scalar),
+    )
+    seen = _inputs(config, start, blocks, sample, dtype)
+    density = _peaks([frame.densities for frame in seen])
+    if not n_scalar:
+        return replace(start, limits=_HEADROOM * density)
+    projection = blocks[len(design.shapes["density"]) + len(design.shapes["source"])]
+    widths = [product.width for product in design.source]
+    source = np.concatenate(
+        [frame.source[:real] for frame, (_, real) in zip(seen, sample, strict=True)]
+    )
+    scale = 1 / np.maximum(_rms_by_run(source, widths), 1e-12)
+    scaled = source * np.repeat(scale, widths) / np.sqrt(sum(widths))
+    read = scaled @ projection.weight.T
+    scalars = replace(
+        start,
+        source_scale=scale,
+        scalar_centre=read.mean(axis=0),
+        scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
+    )
+    message = _peaks([f.messages for f in _inputs(config, scalars, blocks, sample, dtype)])
+    peaks = np.concatenate([density, density, [np.abs(scaled).max()], message])
+    return replace(scalars, limits=_HEADROOM * peaks)
+
+
+@eqx.filter_jit
+def _network_inputs(network: Reservoir, around: Surroundings) -> Inputs:
+    return network.inputs(around)
+
+
+def _inputs(
+    config: ReservoirConfig,
+    calibration: Calibration,
+    blocks: Sequence[Block],
+    sample: Sample,
+    dtype: str,
+) -> list[Inputs]:
+    network = assemble(config, calibration, blocks, Periphery("exact"), dtype)
+    return [_network_inputs(network, around) for around, _ in sample]
+
+
+def _peaks(frames: Sequence[Sequence]) -> Float[np.ndarray, " n_matrix"]:
+    """Return the largest magnitude of every matrix's inputs; 1 where there is nothing."""
+    peaks = np.max([[float(np.abs(a).max(initial=0)) for a in frame] for frame in frames], axis=0)
+    return np.where(peaks > 0, peaks, 1.0)
+
+
+def _rms_by_run(
+    values: Float[np.ndarray, "n_atom n_source"], widths: Sequence[int]
+) -> Float[np.ndarray, " n_run"]:
+    runs = np.split(values, np.cumsum(widths)[:-1], axis=1)
+    return np.array([np.sqrt(np.square(run).mean()) for run in runs])

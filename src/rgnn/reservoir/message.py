@@ -1,0 +1,176 @@
+"""The frozen message step: neighbours tell what surrounds them.
+
+Every atom reads a few scalars s off its own low-order invariants (one matrix on the chip, tanh
+digital) and sends them along: the message density Σ_j s_jq R_n(r_ij) Y_lm(r_ij) is mixed on the
+chip like the first and enters products as their last factor. Reach and body order grow; nothing
+is trained.
+"""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rgnn.crossbar.matvec import AbstractMatVec
+from rgnn.graph.batch import Graph
+from rgnn.graph.radial import RadialBasis
+from rgnn.reservoir.density import EdgeFunctions, edge_functions
+from rgnn.reservoir.gradient import Cotangents, gradient_through, value_through
+from rgnn.reservoir.jacobian import PairReads
+from rgnn.reservoir.layer import DensityLayer, read_key
+from rgnn.reservoir.products import Product
+
+
+class MessageLayer(eqx.Module):
+    """Scalars of every atom, and the density of the neighbours' scalars."""
+
+    source: DensityLayer
+    source_plan: tuple[Product, ...] = eqx.field(static=True)
+    """Low-order products, on columns of their own, that the scalars are read from."""
+    source_scale: Float[Array, " n_source"]
+    """Digital scale of every source invariant before it enters the chip."""
+    projection: AbstractMatVec
+    centre: Float[Array, " n_scalar"]
+    steepness: Float[Array, " n_scalar"]
+    radial: RadialBasis
+    decay: Float[Array, " n_radial"]
+    mixing: tuple[AbstractMatVec, ...]
+
+    @property
+    def lmax(self) -> int:
+        """Return the largest degree."""
+        return len(self.mixing) - 1
+
+    @property
+    def n_scalar(self) -> int:
+        """Return how many scalars an atom sends."""
+        return self.centre.shape[0]
+
+    def scalars(
+        self, invariants: Float[Array, "n_atom n_source"], key: PRNGKeyArray | None
+    ) -> Float[Array, "n_atom n_scalar"]:
+        """Return tanh of the centred and scaled read of the source invariants."""
+        read = self.projection(invariants * self.source_scale, key=read_key(key, "scalars"))
+        return jnp.tanh((read - self.centre) * self.steepness)
+
+    def scalar_jacobian(
+        self,
+        scalars: Float[Array, "n_atom n_scalar"],
+        jacobian: Float[Array, "n_atom n_neighbour 3 n_source"],
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
+        """Return ∂s_i / ∂(vector to a neighbour of i), read forward through the projection."""
+        read = self.projection.tangent(
+            jacobian * self.source_scale, key=read_key(key, "scalar slopes")
+        )
+        return read * (self.steepness * (1 - scalars**2))[:, None, None]
+
+    def edges(self, near: Graph) -> EdgeFunctions:
+        """Return the edge functions of the pairs within reach of a message."""
+        vector = jnp.asarray(near.vector, self.decay.dtype)
+        centre = jnp.broadcast_to(near.species[:, None], near.neighbour.shape)
+        neighbour = jnp.asarray(near.species)[near.neighbour]
+        return edge_functions(vector, centre, neighbour, self.radial, self.lmax, self.decay)
+
+    def densities(
+        self, edges: EdgeFunctions, sent: Float[Array, "n_atom n_neighbour n_scalar"]
+    ) -> list[Float[Array, "_m n_atom _in"]]:
+        """Return Σ_j s_jq R_n Y_lm of every degree, inputs (q, n)."""
+        result = []
+        for degree in range(self.lmax + 1):
+            y = edges.angular[..., degree**2 : (degree + 1) ** 2]
+            rho = jnp.einsum("ijm,ijq,ijn->miqn", y, sent, edges.radial)
+            result.append(rho.reshape(*rho.shape[:2], -1))
+        return result
+
+    def mix(
+        self, densities: Sequence[Array], key: PRNGKeyArray | None
+    ) -> list[Float[Array, "_m n_atom _column"]]:
+        """Return the reads of all message densities."""
+        return [
+            mv(rho, key=read_key(key, "message", degree))
+            for degree, (mv, rho) in enumerate(zip(self.mixing, densities, strict=True))
+        ]
+
+    def weighted(
+        self, edges: EdgeFunctions, sent: Float[Array, "n_atom n_neighbour n_scalar"]
+    ) -> EdgeFunctions:
+        """Return edge functions whose radial part is s_j ⊗ R: what the arrays read of a pair."""
+
+        def outer(radial: Array) -> Array:
+            return (sent[..., :, None] * radial[..., None, :]).reshape(*radial.shape[:2], -1)
+
+        return edges._replace(radial=outer(edges.radial), radial_slope=outer(edges.radial_slope))
+
+    def pair_reads(
+        self,
+        edges: EdgeFunctions,
+        sent: Float[Array, "n_atom n_neighbour n_scalar"],
+        key: PRNGKeyArray | None,
+    ) -> list[PairReads]:
+        """Return the reads of s_j ⊗ R and s_j ⊗ R′ of every pair, by degree."""
+        inputs = self.weighted(edges, sent)
+        return [
+            PairReads(
+                mv.tangent(inputs.radial, key=read_key(key, "message value", degree)),
+                mv.tangent(inputs.radial_slope, key=read_key(key, "message slope", degree)),
+            )
+            for degree, mv in enumerate(self.mixing)
+        ]
+
+    def scalar_reads(
+        self, edges: EdgeFunctions, key: PRNGKeyArray | None
+    ) -> list[Float[Array, "n_atom n_neighbour _scalar _column"]]:
+        """Return the reads of R alone in the place of every scalar: how a column follows s_jq."""
+        by_scalar = [
+            [
+                mv.tangent(edges.radial, key=read_key(key, "message by scalar", degree, q))
+                for degree, mv in enumerate(self.of_scalar(q))
+            ]
+            for q in range(self.n_scalar)
+        ]
+        return [jnp.stack(reads, axis=-2) for reads in zip(*by_scalar, strict=True)]
+
+    def of_scalar(self, q: int) -> list[AbstractMatVec]:
+        """Return the parts of the arrays that one scalar's inputs drive."""
+        count = self.radial.count
+        return [mv.driven(q * count, (q + 1) * count) for mv in self.mixing]
+
+    def gradient(
+        self,
+        edges: EdgeFunctions,
+        sent: Float[Array, "n_atom n_neighbour n_scalar"],
+        cotangent: Cotangents,
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, "n_atom n_neighbour 3"], Float[Array, "n_atom n_neighbour n_scalar"]]:
+        """Return ∂E_i by the near pair vectors and by the scalars the neighbours send."""
+        by_vector = gradient_through(
+            self.mixing, self.weighted(edges, sent), cotangent, read_key(key, "message gradient")
+        )
+        by_scalar = [
+            value_through(self.of_scalar(q), edges, cotangent, read_key(key, "by scalar", q))
+            for q in range(self.n_scalar)
+        ]
+        return by_vector, jnp.stack(by_scalar, axis=-1)
+
+
+def scalar_derivatives(
+    plan: Sequence[Product],
+    slopes: Sequence[Sequence[Float[Array, "_m n_atom _width"]]],
+    edges: EdgeFunctions,
+    reads: Sequence[Float[Array, "n_atom n_neighbour _scalar _column"]],
+    layer: int,
+) -> Float[Array, "n_atom n_neighbour n_scalar n_feature"]:
+    """Return ∂(invariant of atom i) / ∂(scalar of its neighbour j)."""
+    rows = []
+    for product, g in zip(plan, slopes, strict=True):
+        row = jnp.zeros((), edges.radial.dtype)
+        for factor, slope in zip(product.factors, g, strict=True):
+            if factor.layer == layer:
+                y = edges.angular[..., factor.degree**2 : (factor.degree + 1) ** 2]
+                along = jnp.einsum("ijm,mic->ijc", y, slope)
+                columns = slice(factor.start, factor.start + product.width)
+                row = row + along[:, :, None] * reads[factor.degree][..., columns]
+        rows.append(row)
+    return jnp.concatenate(rows, axis=-1)
