@@ -73,8 +73,8 @@ class Ansatz(eqx.Module):
         z = jnp.asarray(self.charges, electrons.dtype)
         away = displacements(electrons, self.nuclei, derivatives=derivatives)
         apart = separations(electrons, derivatives=derivatives)
-        one = scatter(one_electron(away, self.charges))
-        features = self.streams(one, two_electron(apart), key=key, reads=reads)
+        alone = one_electron(away, self.charges)
+        features = self.streams(alone, two_electron(apart), key=key, reads=reads)
         return Inputs(features, jastrow.smooth_distance(away, z), away, apart)
 
     def log_psi(self, readouts: Readouts, inputs: Inputs) -> SignLog:

@@ -26,7 +26,7 @@ BASIS = "cc-pvdz"
 
 HEAVIEST = 36
 
-FIRST_RANGE = 3.0
+FIRST_RANGE = 1.0
 """Range [bohr] of the electron cusps before training."""
 
 

@@ -1,7 +1,8 @@
 """Frozen one- and two-electron streams: every matrix of them lies on the chip.
 
-Each layer reads an electron's own features, the means over electrons of the same and of the other
-spin, and the means over its pairs with either:
+First each electron is embedded alone, h_i = tanh(s E t_i): features that no other electron moves,
+from which orbitals are made. Then every layer reads an electron's own features, the means over
+electrons of the same and of the other spin, and the means over its pairs with either:
 
     h_i ← tanh(s [W h_i + W_s ⟨h⟩_same + W_o ⟨h⟩_other + V_s ⟨p_ij⟩_same + V_o ⟨p_ij⟩_other])
     p_ij ← tanh(s U p_ij)
@@ -12,6 +13,7 @@ the two spins alike, so exchanging all of them changes nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Generic
 
 import equinox as eqx
@@ -23,7 +25,7 @@ from rgnn.core import keys
 from rgnn.crossbar.build import Periphery, cut, mount
 from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.device.chip import Chip
-from rgnn.tasks.wavefunction.electrons import Spins, gather
+from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
 from rgnn.tasks.wavefunction.features import COUNT_TWO
 from rgnn.tasks.wavefunction.jet import Field, concatenate, linear, read, tanh
 
@@ -42,7 +44,9 @@ class Size:
     width: int | None = None
     """None: chosen by the number of electrons."""
     pair_width: int = 16
-    layers: int = 3
+    layers: int = 2
+    """Layers in which electrons meet, after the embedding."""
+    embedding_gain: float = 1.5
     gain: float = 0.8
     """Standard deviation of a neuron's input when its inputs have unit size."""
 
@@ -78,15 +82,23 @@ class Layer(eqx.Module):
 
 
 class Streams(eqx.Module):
-    """A stack of frozen layers whose outputs are all handed to the readouts."""
+    """An embedding and a stack of frozen layers; the readouts see all of their outputs."""
 
+    embedding: AbstractMatVec
+    embedding_scale: Float[Array, ""]
     layers: tuple[Layer, ...]
     spins: Spins = eqx.field(static=True)
 
     def __call__(
-        self, h: Field, p: Field, *, key: PRNGKeyArray | None, reads: int = 1
+        self, t: Field, p: Field, *, key: PRNGKeyArray | None, reads: int = 1
     ) -> Features[Field]:
-        """Return the input and every layer's features side by side."""
+        """Return inputs and every layer's features side by side.
+
+        `t` are functions of each electron's own position, `p` of the differences of positions.
+        """
+        child = None if key is None else keys.child(key, "embedding")
+        alone = read(self.embedding, t, key=child, reads=reads) * self.embedding_scale
+        h = scatter(concatenate([t, tanh(alone)]))
         seen = [h]
         for number, layer in enumerate(self.layers):
             child = None if key is None else keys.child(key, "layer", number)
@@ -98,7 +110,7 @@ class Streams(eqx.Module):
     @property
     def noisy(self) -> bool:
         """Return whether two reads differ."""
-        return self.layers[0].own.noisy
+        return self.embedding.noisy
 
     @property
     def n_pair(self) -> int:
@@ -109,25 +121,28 @@ class Streams(eqx.Module):
     @property
     def frozen(self) -> int:
         """Return the number of matrix entries realised on the chip."""
-        return sum(mv.weight.size for layer in self.layers for mv in _matrices(layer))
+        stacked = (mv.weight.size for layer in self.layers for mv in _matrices(layer))
+        return self.embedding.weight.size + sum(stacked)
 
 
 def build(
     chip: Chip, periphery: Periphery, size: Size, spins: Spins, *, n_one: int, n_two: int, dtype: str
 ) -> Streams:
     """Return the streams cut out of `chip` for inputs of `n_one` and `n_two` features."""
-    shapes = list(_shapes(size, n_one, n_two))
-    blocks = iter(cut(chip, [shape for layer in shapes for shape in layer if shape is not None]))
+    width = size.width or WIDTH
+    shapes = list(_shapes(size, n_one + width, n_two))
+    flat = [shape for layer in shapes for shape in layer if shape is not None]
+    blocks = iter(cut(chip, [(width, n_one), *flat]))
+    mounted = partial(mount, periphery=periphery, limit=LIMIT, dtype=dtype)
+    embedding = mounted(next(blocks))
+    embedding_scale = jnp.asarray(size.embedding_gain / np.sqrt(n_one), dtype)
     layers = []
     for layer in shapes:
-        own, mean, pair = (
-            None if shape is None else mount(next(blocks), periphery, limit=LIMIT, dtype=dtype)
-            for shape in layer
-        )
+        own, mean, pair = (None if shape is None else mounted(next(blocks)) for shape in layer)
         inputs = layer[0][1] + 2 * layer[1][1], layer[2][1] if layer[2] else 1
         scales = (jnp.asarray(size.gain / np.sqrt(n), dtype) for n in inputs)
         layers.append(Layer(own, mean, pair, *scales))
-    return Streams(tuple(layers), spins)
+    return Streams(embedding, embedding_scale, tuple(layers), spins)
 
 
 WIDTH = 32

@@ -1,6 +1,6 @@
 """What is computed: nuclei, electrons and their spins, and reference energies of known systems."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from rgnn.core.errors import InputError
 from rgnn.core.units import BOHR_IN_ANGSTROM
 from rgnn.tasks.wavefunction.electrons import Spins
+from rgnn.tasks.wavefunction.reference import hydrogen_molecule
 
 CLOSEST = 0.1
 """Nuclei nearer than this [bohr] are taken for a mistake."""
@@ -100,7 +101,6 @@ def build(
     charge: int = 0,
     spin: int | None = None,
     name: str = "molecule",
-    reference: float | None = None,
 ) -> Molecule:
     """Return the checked molecule with nuclei at `positions` [bohr]."""
     numbers = [_number(symbol, name) for symbol in symbols]
@@ -120,8 +120,7 @@ def build(
         np.asarray(numbers, float),
         Spins(up, electrons - up),
         name,
-        reference,
-        tuple(symbols),
+        symbols=tuple(symbols),
     )
 
 
@@ -134,19 +133,18 @@ def _from_preset(
         raise InputError(f"bond length must be positive, got {length} bohr")
     if bond_length is not None and len(preset.symbols) == 1:
         raise InputError(f"{name} is an atom: it has no bond length")
-    known = charge == 0 and abs(length - preset.length) < 1e-9
-    result = build(
-        preset.symbols,
-        np.asarray(preset.shape) * length,
-        charge=charge,
-        spin=spin,
-        name=name,
-        reference=preset.energy if known else None,
-    )
-    ground = result.spins == build(preset.symbols, result.positions).spins
-    return result if ground else build(
-        preset.symbols, result.positions, charge=charge, spin=spin, name=name
-    )
+    positions = np.asarray(preset.shape) * length
+    asked = build(preset.symbols, positions, charge=charge, spin=spin, name=name)
+    ground = build(preset.symbols, positions, name=name)
+    if asked.spins != ground.spins:
+        return asked
+    return replace(asked, reference=_reference(name, preset, length))
+
+
+def _reference(name: str, preset: Preset, length: float) -> float | None:
+    if name == "H2":
+        return hydrogen_molecule(length)
+    return preset.energy if abs(length - preset.length) < 1e-9 else None
 
 
 def _from_file(path: Path, charge: int, spin: int | None) -> Molecule:
