@@ -73,11 +73,11 @@ def evaluate(
     seed: options.Seed = 0,
 ) -> None:
     """Compare a force field with labelled frames, on its own chip or rung or on another."""
-    from rgnn.run import force, inputs
+    from rgnn.run import force
     from rgnn.run.directory import write_json
 
     fitted = force.load(model, rung=rung, chip=chip)
-    frames = inputs.frames(data)
+    frames = force.known_frames(fitted, data)
     with progress() as report:
         metrics = fitted.evaluate(frames, reads=reads, seed=seed, progress=report)
     tell(force_lines(metrics))

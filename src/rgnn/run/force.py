@@ -1,15 +1,19 @@
 """One force-field experiment: read, fit, test, record, report; and the use of what was fitted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ase.data import chemical_symbols
+
+from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame, Labels
+from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import write_frames
 from rgnn.io.summary import describe
-from rgnn.run import inputs, kinds, record
+from rgnn.run import config, inputs, kinds, record
 from rgnn.run.comparison import compare
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory
 from rgnn.run.force_report import CHIP, DATA, PREDICTIONS
@@ -85,8 +89,28 @@ def load(path: Path, *, rung: str | None = None, chip: str | None = None) -> For
     """Return the model at `path` (run directory or file), on another rung or chip if asked."""
     model = ForceField.load(inputs.model_file(path))
     if rung is not None:
-        model = model.on(periphery=replace(model.config.periphery, rung=rung))
+        settings = asdict(model.config.periphery) | {"rung": rung}
+        model = model.on(periphery=config.from_dict(Periphery, settings, origin="--rung"))
     return model if chip is None else model.on(chip=inputs.chip(chip))
+
+
+def known_frames(
+    model: ForceField, entries: Sequence[str], *, need_labels: bool = True
+) -> list[Frame]:
+    """Return the frames of `entries`, all of whose elements `model` was trained on."""
+    frames = inputs.frames(entries, need_labels=need_labels)
+    for frame in frames:
+        strangers = sorted(set(frame.structure.numbers.tolist()) - set(model.elements))
+        if strangers:
+            raise InputError(
+                f"{frame.source}: {_symbols(strangers)} was not in the training data (which had "
+                f"{_symbols(model.elements)}); fit a model to frames that contain it"
+            )
+    return frames
+
+
+def _symbols(numbers: Sequence[int]) -> str:
+    return ", ".join(chemical_symbols[z] for z in numbers)
 
 
 def predict_file(
@@ -100,7 +124,7 @@ def predict_file(
 ) -> int:
     """Write predictions for the structures in `data` to `out` (extxyz); return how many."""
     fitted = load(model)
-    frames = inputs.frames([data], need_labels=False)
+    frames = known_frames(fitted, [data], need_labels=False)
     predictions = fitted.predict(frames, reads=reads, seed=seed, progress=progress)
     labelled = [
         replace(frame, labels=Labels(p.energy, p.forces, p.stress))

@@ -14,6 +14,7 @@ from rgnn.md.analysis import analyse
 from rgnn.md.config import MDConfig
 from rgnn.run import inputs, kinds, record
 from rgnn.run.directory import RunDirectory
+from rgnn.run.force import known_frames
 from rgnn.tasks.force.model import ForceField
 
 Progress = Callable[[str, int, int], None]
@@ -35,8 +36,9 @@ def move(order: Motion, progress: Progress | None = None) -> tuple[RunDirectory,
     """Return the finished run directory and its metrics; `resume` continues or prolongs a run."""
     stopwatch = record.Stopwatch()
     file = inputs.model_file(order.model)
-    calculator = ForceField.load(file).calculator(uncertainty=False, seed=order.config.seed)
-    frame = inputs.frames([order.start], need_labels=False)[-1]
+    model = ForceField.load(file)
+    calculator = model.calculator(uncertainty=False, seed=order.config.seed)
+    frame = known_frames(model, [order.start], need_labels=False)[-1]
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
     metrics = drive(run, frame, calculator, order, progress)
     made = record.make(stopwatch, kind="md", seed=order.config.seed, data=[file, order.start])

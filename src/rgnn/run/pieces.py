@@ -1,5 +1,8 @@
 """Sections that every report shares, drawn from the files of a run."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rgnn.core.errors import InputError
 from rgnn.run.directory import CONFIG, RECORD, RunDirectory
 from rgnn.run.report import Headline, Section, number, table_of
@@ -20,7 +23,7 @@ def origin(run: RunDirectory) -> tuple[Section, ...]:
     )
 
 
-def share_trained(metrics: dict[str, float]) -> Headline:
+def share_trained(metrics: Mapping[str, Any]) -> Headline:
     """Return the share of weights that was trained, and how many there are."""
     trained, frozen = int(metrics["trained_weights"]), int(metrics["frozen_weights"])
     return Headline(
