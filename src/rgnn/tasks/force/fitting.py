@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
-from rgnn.crossbar.build import cut, macros_needed
+from rgnn.crossbar.build import Block, cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.graph.neighbours import pairs_within
-from rgnn.reservoir.build import assemble, blueprint
+from rgnn.reservoir.build import Blueprint, Calibration, assemble, blueprint
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.tasks.force import engine, readout, training
 from rgnn.tasks.force.config import ForceConfig
@@ -35,6 +35,7 @@ def fit(
     chip: Chip | None,
     seed: int,
     config: ForceConfig,
+    prior: ForceField | None,
     progress: Progress | None,
     checkpoint: Path | None,
     resume: bool,
@@ -43,17 +44,17 @@ def fit(
     if not frames:
         raise InputError("no training frames")
     elements = tuple(sorted({int(z) for frame in frames for z in frame.structure.numbers}))
-    sample = _spread_out(frames, _SAMPLE)
-    distances = reference_distances(sample, elements, config.reservoir.cutoff)
+    if prior is not None:
+        elements, chip = _shared_network(prior, elements, config, chip)
     design = blueprint(config.reservoir, len(elements))
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
     builder = engine.Builder(elements, config.reservoir)
     with engine.arithmetic(config.precision):
-        around = [(builder(f.structure), len(f)) for f in sample]
-        calibration = calibrate(
-            config.reservoir, design, distances, blocks, around, config.precision
-        )
+        if prior is None:
+            calibration = _calibration(frames, elements, design, blocks, builder, config)
+        else:
+            calibration = prior.calibration
         network = assemble(
             config.reservoir, calibration, blocks, config.periphery, config.precision
         )
@@ -76,10 +77,42 @@ def fit(
         elements,
         np.repeat(np.arange(len(widths)), widths),
         config,
+        prior=None if prior is None else prior.readout,
         seed=seed,
         progress=progress,
     )
     return ForceField(config, elements, chip, calibration, trained)
+
+
+def _shared_network(
+    prior: ForceField, elements: Sequence[int], config: ForceConfig, chip: Chip | None
+) -> tuple[tuple[int, ...], Chip]:
+    """Return elements and chip of the prior, whose network the new readout must share."""
+    unknown = sorted(set(elements) - set(prior.elements))
+    if unknown:
+        raise InputError(f"the prior model does not know the elements {unknown}")
+    if config.reservoir != prior.config.reservoir:
+        raise InputError("the prior model has another reservoir; use its configuration")
+    if chip is not None and not np.array_equal(
+        chip.conductance[: len(prior.chip.conductance)], prior.chip.conductance
+    ):
+        raise InputError("the prior model lives on another chip; leave the chip out")
+    return prior.elements, prior.chip if chip is None else chip
+
+
+def _calibration(
+    frames: Sequence[Frame],
+    elements: Sequence[int],
+    design: Blueprint,
+    blocks: Sequence[Block],
+    builder: engine.Builder,
+    config: ForceConfig,
+) -> Calibration:
+    """Return the calibration of the network on frames spread over the training set."""
+    sample = _spread_out(frames, _SAMPLE)
+    distances = reference_distances(sample, elements, config.reservoir.cutoff)
+    around = [(builder(frame.structure), len(frame)) for frame in sample]
+    return calibrate(config.reservoir, design, distances, blocks, around, config.precision)
 
 
 def reference_distances(

@@ -46,6 +46,7 @@ class ForceField:
         chip: Chip | None = None,
         seed: int = 0,
         config: ForceConfig | None = None,
+        prior: "ForceField | None" = None,
         progress: Progress | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
@@ -53,7 +54,9 @@ class ForceField:
         """Return a force field trained on frames with energy [eV], forces [eV/Å], maybe stress.
 
         Without a chip, one with enough macros is sampled from the default preset with `seed`.
-        With a `checkpoint` an interrupted fit can be resumed without losing finished frames.
+        A `prior` force field, trained on labels of a cheaper method, is the prior mean: the
+        network is shared and only what differs is learnt. With a `checkpoint` an interrupted
+        fit can be resumed without losing finished frames.
         """
         from rgnn.tasks.force.fitting import fit
 
@@ -61,7 +64,8 @@ class ForceField:
             as_frames(frames),
             chip=chip,
             seed=seed,
-            config=ForceConfig() if config is None else config,
+            config=_settings(config, prior),
+            prior=prior,
             progress=progress,
             checkpoint=checkpoint,
             resume=resume,
@@ -244,6 +248,13 @@ class Predictor:
             float(np.sqrt(np.mean(energy**2) * c**2 + energy_noise**2)),
             np.sqrt(np.mean(forces**2, axis=0) * c**2 + noise**2),
         )
+
+
+def _settings(config: ForceConfig | None, prior: ForceField | None) -> ForceConfig:
+    """Return the configuration of a fit: the prior's where none is given."""
+    if config is not None:
+        return config
+    return ForceConfig() if prior is None else prior.config
 
 
 def _unknown(n_atom: int) -> tuple[float, Float[np.ndarray, "n_atom 3"]]:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from rgnn.core.structure import Frame
 from rgnn.readout import ridge
-from rgnn.readout.gram import Gram
+from rgnn.readout.gram import Gram, multiply_lower
 from rgnn.readout.leave_out import LeftOut, calibrate, leave_out
 from rgnn.readout.ridge import Posterior
 from rgnn.tasks.force.config import ForceConfig
@@ -19,6 +19,9 @@ _SOFTER = (1.0, 0.1, 0.01, 0.001)
 
 _TIE = 1.02
 """The strongest prior within this factor of the smallest error wins: it extrapolates best."""
+
+_PRIOR_FACTOR_STD = 0.5
+"""Prior standard deviation of the factor on the prior readout about 1."""
 
 _LARGEST_CONSTANT = 100.0
 """Prior standard deviation of the energy per atom of an element about its estimate [eV]."""
@@ -50,21 +53,30 @@ def train(
     blocks: Int[np.ndarray, " n_feature"],
     config: ForceConfig,
     *,
+    prior: Readout | None = None,
     seed: int,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Readout:
     """Return the readout whose hyper-parameters maximise the evidence.
 
+    With a `prior` its weights are the prior mean: what is learnt is the difference to them, and
+    one factor on them, so that labels of a cheaper method carry over to few of a better one.
+
+
     The evidence sets the noise of every kind of label and the relative strength of the priors.
     Their common strength is then released as far as frames left out in closed form ask for it:
     the residual of a finite network is misfit rather than noise, which evidence over-regularises.
     """
-    columns = _Columns.of(sums, frames, elements)
-    grams = {"forces": columns.force_gram(sums), "energy": columns.energy_gram}
+    columns = _Columns.of(sums, frames, elements, prior)
+    grams = {"forces": columns.gram(sums.forces), "energy": columns.energy_gram}
     if sums.virial.count:
-        grams["stress"] = columns.virial_gram(sums)
+        grams["stress"] = columns.gram(sums.virial)
     everything = np.concatenate(
-        [np.tile(blocks, len(elements)), np.full(len(elements), blocks.max() + 1)]
+        [
+            np.tile(blocks, len(elements)),
+            np.full(columns.n_prior, blocks.max() + 1),
+            np.full(len(elements), blocks.max() + 1 + columns.n_prior),
+        ]
     )
     force_scale = np.sqrt(sums.forces.square / sums.forces.count)
     expected = {"forces": 0.03 * force_scale, "energy": 1e-3 * force_scale * columns.root_atoms}
@@ -75,116 +87,143 @@ def train(
         if progress is not None:
             progress("evidence", done, total + len(_SOFTER))
 
+    fixed = {int(everything.max()): (columns.mean_atoms * _LARGEST_CONSTANT) ** -2}
+    if columns.n_prior:
+        fixed[int(everything.max()) - 1] = _PRIOR_FACTOR_STD**-2
     posterior = ridge.fit(
         grams,
         everything,
         expected,
-        fixed={int(everything.max()): (columns.mean_atoms * _LARGEST_CONSTANT) ** -2},
+        fixed=fixed,
         config=config.ridge,
         rng=np.random.default_rng([seed, 1]),
         progress=report,
     )
-    kept = [(columns.rows(rows), frames[number]) for number, rows in sums.kept.items()]
-    posterior, left_out = _soften(grams, posterior, everything, kept, config, report)
+    kept = [
+        (columns.rows(rows), columns.targets(rows, frames[number]), frames[number])
+        for number, rows in sums.kept.items()
+    ]
+    posterior, left_out = _soften(grams, posterior, everything, list(fixed), kept, config, report)
     return _finish(posterior, left_out, columns, kept, elements, config, seed)
 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """The columns the solver sees: features in units of their spread, then element counts."""
+    """The columns the solver sees: features in units of their spread, the prior readout's
+    prediction where there is one, element counts. Targets are differences to that prediction."""
 
     scale: Float[np.ndarray, " n"]
     mean: Float[np.ndarray, "n_species n_feature"]
+    prior: Float[np.ndarray, "n n_prior"]
+    """The prior readout in these columns: none or one."""
     reference: Float[np.ndarray, " n_species"]
     mean_atoms: float
     energy_gram: Gram
 
     @staticmethod
-    def of(sums: Sums, frames: Sequence[Frame], elements: Sequence[int]) -> "_Columns":
+    def of(
+        sums: Sums, frames: Sequence[Frame], elements: Sequence[int], prior: Readout | None
+    ) -> "_Columns":
         counts = np.array(
             [[np.sum(f.structure.numbers == z) for z in elements] for f in frames], dtype=float
         )
-        total = counts.sum(axis=0)[:, None]
+        total = np.maximum(counts.sum(axis=0), 1)[:, None]
         mean = sums.first / total
         spread = np.sqrt(np.maximum(sums.second / total - mean**2, 0.0))
         alive = spread > 1e-6 * spread.max()
-        scale = np.where(alive, 1.0 / np.where(alive, spread, 1.0), 0.0).ravel()
+        spread = np.where(alive, spread, 0.0).ravel()
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+        start = np.zeros((scale.size, 0))
+        if prior is not None:
+            start = (prior.weights.ravel() * spread)[:, None]
+        features = (sums.energy_rows - counts[:, :, None] * mean).reshape(len(frames), -1) * scale
         energies = np.array([f.labels.energy for f in frames], dtype=float)
+        energies = energies - (features @ start).sum(axis=1)
         reference = np.linalg.lstsq(counts, energies, rcond=None)[0]
         mean_atoms = float(counts.sum(axis=1).mean())
-        centred = sums.energy_rows - counts[:, :, None] * mean
-        rows = np.concatenate([centred.reshape(len(frames), -1) * scale, counts / mean_atoms], 1)
+        rows = np.concatenate([features, features @ start, counts / mean_atoms], axis=1)
         gram = Gram.zeros(rows.shape[1])
         gram.add(rows, energies - counts @ reference)
         gram.flush()
-        return _Columns(scale, mean, reference, mean_atoms, gram)
+        return _Columns(scale, mean, start, reference, mean_atoms, gram)
+
+    @property
+    def n_prior(self) -> int:
+        return self.prior.shape[1]
 
     @property
     def root_atoms(self) -> float:
         return float(np.sqrt(self.mean_atoms))
 
-    def force_gram(self, sums: Sums) -> Gram:
-        return self._wider(sums.forces)
-
-    def virial_gram(self, sums: Sums) -> Gram:
-        return self._wider(sums.virial)
-
-    def _wider(self, gram: Gram) -> Gram:
-        """Return the sums in the solver's columns; element counts do not touch derivatives."""
-        n, extra = len(self.scale), len(self.reference)
-        matrix = np.zeros((n + extra, n + extra))
+    def gram(self, gram: Gram) -> Gram:
+        """Return the sums of derivative rows in the solver's columns; counts do not touch them."""
+        n = len(self.scale)
+        size = n + self.n_prior + len(self.reference)
+        matrix, moment, square = np.zeros((size, size)), np.zeros(size), gram.square
         np.multiply(gram.matrix, self.scale, out=matrix[:n, :n])
         matrix[:n, :n] *= self.scale[:, None]
-        moment = np.concatenate([gram.moment * self.scale, np.zeros(extra)])
-        return Gram(matrix, moment, gram.square, gram.count)
+        moment[:n] = gram.moment * self.scale
+        for k, w in enumerate(self.prior.T, start=n):
+            product = multiply_lower(matrix[:n, :n], w[:, None])[:, 0]
+            matrix[k, :n], matrix[k, k] = product, w @ product
+            square += float(w @ product - 2 * w @ moment[:n])
+            moment[k] = w @ (moment[:n] - product)
+            moment[:n] -= product
+        return Gram(matrix, moment, square, gram.count)
 
     def rows(self, rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k m"]:
-        return np.concatenate([rows * self.scale, np.zeros((len(rows), len(self.reference)))], 1)
+        scaled = rows * self.scale
+        counts = np.zeros((len(rows), len(self.reference)))
+        return np.concatenate([scaled, scaled @ self.prior, counts], axis=1)
+
+    def targets(self, rows: Float[np.ndarray, "k n"], frame: Frame) -> Float[np.ndarray, " k"]:
+        forces = frame.labels.forces
+        assert forces is not None  # frames without forces never get this far
+        return forces.ravel() - ((rows * self.scale) @ self.prior).sum(axis=1)
 
     def split(
-        self, solution: Float[np.ndarray, "*k m"]
+        self, solution: Float[np.ndarray, "*k m"], *, absolute: bool
     ) -> tuple[Float[np.ndarray, "*k n_species n_feature"], Float[np.ndarray, "*k n_species"]]:
-        """Return weights and offsets of the features themselves; the mean is folded in."""
+        """Return weights and offsets of the features themselves; the mean is folded in.
+
+        An `absolute` solution is counted from the prior, a difference of solutions is not.
+        """
         n = len(self.scale)
-        weights = (solution[..., :n] * self.scale).reshape(*solution.shape[:-1], *self.mean.shape)
-        constants = solution[..., n:] / self.mean_atoms
+        factor = solution[..., n : n + self.n_prior] + (1.0 if absolute else 0.0)
+        flat = (solution[..., :n] + factor @ self.prior.T) * self.scale
+        weights = flat.reshape(*solution.shape[:-1], *self.mean.shape)
+        constants = solution[..., n + self.n_prior :] / self.mean_atoms
         return weights, constants - (weights * self.mean).sum(axis=-1)
 
 
-_Kept = Sequence[tuple[Float[np.ndarray, "k m"], Frame]]
+_Kept = Sequence[tuple[Float[np.ndarray, "k m"], Float[np.ndarray, " k"], Frame]]
+"""Rows, targets and frame of everything kept to be left out."""
 
 
 def _soften(
     grams: dict[str, Gram],
     posterior: Posterior,
     blocks: Int[np.ndarray, " m"],
+    fixed: Sequence[int],
     kept: _Kept,
     config: ForceConfig,
     report: Callable[[int, int], None],
 ) -> tuple[Posterior, list[LeftOut]]:
     """Return the posterior under the strongest common prior that left-out frames do not mind."""
     noise = posterior.noise_std
-    best, chosen = np.inf, None
-    tried = []
+    best, tried = np.inf, []
     for step, factor in enumerate(_SOFTER if kept else _SOFTER[:1]):
         alpha = posterior.prior_precision * factor
-        alpha[-1] = posterior.prior_precision[-1]
+        alpha[fixed] = posterior.prior_precision[fixed]
         candidate = ridge.solve(grams, noise, alpha, blocks)
-        found = [_left_out(candidate, rows, frame) for rows, frame in kept]
+        found = [leave_out(candidate, rows, targets, noise["forces"]) for rows, targets, _ in kept]
         error = _rms([f.error for f in found])
         report(config.ridge.iterations + step + 1, config.ridge.iterations)
         tried.append((error, candidate, found))
         if error > best:
             break
         best = error
-    chosen = next((c, f) for error, c, f in tried if error <= _TIE * best)
-    return chosen
-
-
-def _left_out(posterior: Posterior, rows: Float[np.ndarray, "k m"], frame: Frame) -> LeftOut:
-    forces = frame.labels.forces
-    assert forces is not None  # frames without forces never get this far
-    return leave_out(posterior, rows, forces.ravel(), posterior.noise_std["forces"])
+    return next((c, f) for error, c, f in tried if error <= _TIE * best)
 
 
 def _finish(
@@ -196,14 +235,14 @@ def _finish(
     config: ForceConfig,
     seed: int,
 ) -> Readout:
-    weights, offset = columns.split(posterior.weights)
+    weights, offset = columns.split(posterior.weights, absolute=True)
     draws = posterior.samples(config.uncertainty.samples, np.random.default_rng([seed, 2]))
-    sample_weights, sample_offset = columns.split(draws - posterior.weights)
+    sample_weights, sample_offset = columns.split(draws - posterior.weights, absolute=False)
     noise = np.full(len(elements), posterior.noise_std["forces"])
     scale = 1.0
     if kept:
         groups = np.concatenate(
-            [np.repeat(np.searchsorted(elements, f.structure.numbers), 3) for _, f in kept]
+            [np.repeat(np.searchsorted(elements, f.structure.numbers), 3) for _, _, f in kept]
         )
         both = LeftOut(*(np.concatenate(parts) for parts in zip(*left_out, strict=True)))
         scale, noise = calibrate(both, groups, len(elements))
