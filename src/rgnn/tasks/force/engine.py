@@ -62,7 +62,8 @@ def _collect(
         ],
         axis=-1,
     )
-    return forces[:n_real], np.asarray(graph.vector)[mask].T @ pull
+    forces = forces[:n_real].astype(np.float64)  # counts of no pairs at all are integers
+    return forces, np.asarray(graph.vector)[mask].T @ pull
 
 
 class Builder:
