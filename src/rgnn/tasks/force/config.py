@@ -15,8 +15,14 @@ class UncertaintyConfig:
 
     samples: int = 16
     """Readouts drawn from the posterior; their spread is the error bar. 0 switches it off."""
-    left_out: int = 24
-    """Training frames left out in turn, in closed form, to calibrate the error bars."""
+    groups: int = 4
+    """Groups of training frames left out in turn, in closed form, to set the strength of the prior
+    and to calibrate the error bars. 0 leaves both to the evidence alone."""
+    group_by: str = ""
+    """What frames of a group share: a key of their info (`melt`, `config_type`). Empty: groups are
+    runs of neighbouring frames, so that a frame is not judged by the next of its trajectory."""
+    group_rows: int = 2000
+    """Most force components in a group; longer groups are cut."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +46,5 @@ class ForceConfig:
             raise InputError(f"reads must lie in 1 … 100, got {self.reads}")
         if not 0 <= self.uncertainty.samples <= 1024:
             raise InputError(f"uncertainty.samples must lie in 0 … 1024, got {self.uncertainty}")
+        if not (0 <= self.uncertainty.groups <= 100 and self.uncertainty.group_rows >= 3):
+            raise InputError(f"uncertainty: groups 0 … 100 of at least 3 rows: {self.uncertainty}")

@@ -15,7 +15,7 @@ from rgnn.graph.neighbours import pairs_within
 from rgnn.reservoir.build import Blueprint, Calibration, assemble, blueprint
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.tasks.force import engine, readout, training
-from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.model import ForceField
 from rgnn.tasks.force.training import Progress
 
@@ -24,9 +24,6 @@ _SAMPLE = 32
 
 _CLOSE = 5.0
 """Percentile of pair distances that counts as the reference distance of a pair of elements."""
-
-_LEFT_OUT_ROWS = 1500
-"""Most force rows kept for leaving frames out; their matrices are rows × weights."""
 
 
 def fit(
@@ -50,6 +47,7 @@ def fit(
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
     builder = engine.Builder(elements, config.reservoir)
+    groups = groups_to_leave_out(frames, config.uncertainty)
     with engine.arithmetic(config.precision):
         if prior is None:
             calibration = _calibration(frames, elements, design, blocks, builder, config)
@@ -64,7 +62,7 @@ def fit(
             builder,
             reads=config.reads,
             use_stress=config.use_stress,
-            keep=_to_leave_out(frames, config.uncertainty.left_out),
+            keep=groups,
             seed=seed,
             progress=progress,
             checkpoint=checkpoint,
@@ -75,6 +73,7 @@ def fit(
         sums,
         frames,
         elements,
+        groups,
         np.repeat(np.arange(len(widths)), widths),
         config,
         prior=None if prior is None else prior.readout,
@@ -148,11 +147,34 @@ def _enough(chip: Chip | None, shapes: Sequence[tuple[int, int]], seed: int) -> 
     return replace(chip, conductance=chip.conductance[:used])
 
 
-def _to_leave_out(frames: Sequence[Frame], count: int) -> list[int]:
-    """Return which frames to leave out for calibration: spread evenly, few enough to fit."""
-    atoms = float(np.mean([len(f) for f in frames]))
-    count = min(count, len(frames) // 4, max(1, int(_LEFT_OUT_ROWS / (3 * atoms))))
-    return sorted({int(i) for i in np.linspace(0, len(frames) - 1, count)}) if count else []
+def groups_to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> dict[int, int]:
+    """Return the group of every frame that will be left out.
+
+    Groups are taken at even distances through the data, each shorter than two thirds of it.
+    """
+    if config.group_by:
+        missing = next((f for f in frames if config.group_by not in f.info), None)
+        if missing is not None:
+            raise InputError(
+                f"{missing.source}: no '{config.group_by}' in its info, by which "
+                "uncertainty.group_by wants to group; leave it empty or name another key"
+            )
+        names = [str(frame.info[config.group_by]) for frame in frames]
+        members = [
+            [i for i, own in enumerate(names) if own == name] for name in dict.fromkeys(names)
+        ]
+    else:
+        members = [list(part) for part in np.array_split(np.arange(len(frames)), config.groups * 3)]
+    members = [group for group in members if 0 < len(group) <= max(1, len(frames) // 3 * 2)]
+    chosen = np.unique(np.linspace(0, len(members) - 1, config.groups).round().astype(int))
+    groups: dict[int, int] = {}
+    for number, which in enumerate(chosen if members and len(frames) >= 4 else []):
+        rows = 0
+        for frame in members[which]:
+            rows += 3 * len(frames[frame])
+            if rows <= config.group_rows or frame == members[which][0]:
+                groups[int(frame)] = number
+    return groups
 
 
 def _spread_out(frames: Sequence[Frame], count: int) -> list[Frame]:

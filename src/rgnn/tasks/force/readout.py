@@ -1,7 +1,7 @@
 """From sums over training frames to trained weights with error bars."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,8 +14,11 @@ from rgnn.readout.ridge import Posterior
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.training import Sums
 
-_SOFTER = (1.0, 0.1, 0.01, 0.001)
-"""Factors on all prior precisions tried against frames left out."""
+_STEP = 10.0
+"""Factor between the common strengths of the priors tried against frames left out."""
+
+_FURTHEST = 4
+"""Most steps away from what evidence says."""
 
 _TIE = 1.02
 """The strongest prior within this factor of the smallest error wins: it extrapolates best."""
@@ -50,6 +53,7 @@ def train(
     sums: Sums,
     frames: Sequence[Frame],
     elements: Sequence[int],
+    groups: Mapping[int, int],
     blocks: Int[np.ndarray, " n_feature"],
     config: ForceConfig,
     *,
@@ -64,8 +68,9 @@ def train(
 
 
     The evidence sets the noise of every kind of label and the relative strength of the priors.
-    Their common strength is then released as far as frames left out in closed form ask for it:
-    the residual of a finite network is misfit rather than noise, which evidence over-regularises.
+    Their common strength is then moved to where groups of frames left out in closed form are
+    predicted best: evidence takes the misfit of a finite network for noise and regularises too
+    much, and takes frames of one trajectory for independent and regularises too little.
     """
     columns = _Columns.of(sums, frames, elements, prior)
     grams = {"forces": columns.gram(sums.forces), "energy": columns.energy_gram}
@@ -85,7 +90,7 @@ def train(
 
     def report(done: int, total: int) -> None:
         if progress is not None:
-            progress("evidence", done, total + len(_SOFTER))
+            progress("evidence", done, total)
 
     fixed = {int(everything.max()): (columns.mean_atoms * _LARGEST_CONSTANT) ** -2}
     if columns.n_prior:
@@ -99,12 +104,38 @@ def train(
         rng=np.random.default_rng([seed, 1]),
         progress=report,
     )
-    kept = [
-        (columns.rows(rows), columns.targets(rows, frames[number]), frames[number])
-        for number, rows in sums.kept.items()
-    ]
-    posterior, left_out = _soften(grams, posterior, everything, list(fixed), kept, config, report)
-    return _finish(posterior, left_out, columns, kept, elements, config, seed)
+    kept = _gather(columns, sums, frames, elements, groups)
+    posterior, left_out = _tune(grams, posterior, everything, list(fixed), kept)
+    return _finish(posterior, left_out, columns, kept, len(elements), config, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Force rows of frames that are left out together."""
+
+    rows: Float[np.ndarray, "k m"]
+    targets: Float[np.ndarray, " k"]
+    element: Int[np.ndarray, " k"]
+
+
+def _gather(
+    columns: "_Columns",
+    sums: Sums,
+    frames: Sequence[Frame],
+    elements: Sequence[int],
+    groups: Mapping[int, int],
+) -> list[_Group]:
+    """Return the kept rows, group by group, in the solver's columns."""
+    result = []
+    for group in sorted(set(groups.values())):
+        members = [frame for frame, own in groups.items() if own == group]
+        rows = np.concatenate([sums.kept[frame] for frame in members]).astype(np.float64)
+        forces = np.concatenate([frames[frame].labels.forces for frame in members]).ravel()
+        numbers = np.concatenate([frames[frame].structure.numbers for frame in members])
+        element = np.repeat(np.searchsorted(elements, numbers), 3)
+        scaled = columns.rows(rows)
+        result.append(_Group(scaled, forces - columns.prior_part(scaled), element))
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +207,10 @@ class _Columns:
         counts = np.zeros((len(rows), len(self.reference)))
         return np.concatenate([scaled, scaled @ self.prior, counts], axis=1)
 
-    def targets(self, rows: Float[np.ndarray, "k n"], frame: Frame) -> Float[np.ndarray, " k"]:
-        forces = frame.labels.forces
-        assert forces is not None  # frames without forces never get this far
-        return forces.ravel() - ((rows * self.scale) @ self.prior).sum(axis=1)
+    def prior_part(self, rows: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " k"]:
+        """Return what the prior readout predicts for rows in the solver's columns."""
+        n = len(self.scale)
+        return rows[:, n : n + self.n_prior].sum(axis=1)
 
     def split(
         self, solution: Float[np.ndarray, "*k m"], *, absolute: bool
@@ -196,56 +227,61 @@ class _Columns:
         return weights, constants - (weights * self.mean).sum(axis=-1)
 
 
-_Kept = Sequence[tuple[Float[np.ndarray, "k m"], Float[np.ndarray, " k"], Frame]]
-"""Rows, targets and frame of everything kept to be left out."""
-
-
-def _soften(
+def _tune(
     grams: dict[str, Gram],
     posterior: Posterior,
     blocks: Int[np.ndarray, " m"],
     fixed: Sequence[int],
-    kept: _Kept,
-    config: ForceConfig,
-    report: Callable[[int, int], None],
+    kept: Sequence[_Group],
 ) -> tuple[Posterior, list[LeftOut]]:
-    """Return the posterior under the strongest common prior that left-out frames do not mind."""
-    noise = posterior.noise_std
-    best, tried = np.inf, []
-    for step, factor in enumerate(_SOFTER if kept else _SOFTER[:1]):
-        alpha = posterior.prior_precision * factor
+    """Return the posterior under the common prior strength that predicts left-out groups best.
+
+    Walks from the evidence's strength in the direction that helps; the strongest prior within a
+    tie wins, because it extrapolates best.
+    """
+
+    def at(step: int) -> tuple[float, Posterior, list[LeftOut]]:
+        alpha = posterior.prior_precision * _STEP**step
         alpha[fixed] = posterior.prior_precision[fixed]
-        candidate = ridge.solve(grams, noise, alpha, blocks)
-        found = [leave_out(candidate, rows, targets, noise["forces"]) for rows, targets, _ in kept]
-        error = _rms([f.error for f in found])
-        report(config.ridge.iterations + step + 1, config.ridge.iterations)
-        tried.append((error, candidate, found))
-        if error > best:
+        candidate = ridge.solve(grams, posterior.noise_std, alpha, blocks)
+        candidate = replace(candidate, determined=posterior.determined)
+        noise = posterior.noise_std["forces"]
+        found = [leave_out(candidate, group.rows, group.targets, noise) for group in kept]
+        return _rms([f.error for f in found]), candidate, found
+
+    best = at(0)
+    if not kept:
+        return best[1:]
+    lowest = best[0]
+    for direction, accepted in ((1, _TIE), (-1, 1 / _TIE)):
+        moved = False
+        for distance in range(1, _FURTHEST + 1):
+            trial = at(direction * distance)
+            if trial[0] > accepted * lowest:
+                break
+            best, lowest, moved = trial, min(lowest, trial[0]), True
+        if moved:
             break
-        best = error
-    return next((c, f) for error, c, f in tried if error <= _TIE * best)
+    return best[1:]
 
 
 def _finish(
     posterior: Posterior,
     left_out: Sequence[LeftOut],
     columns: _Columns,
-    kept: _Kept,
-    elements: Sequence[int],
+    kept: Sequence[_Group],
+    n_species: int,
     config: ForceConfig,
     seed: int,
 ) -> Readout:
     weights, offset = columns.split(posterior.weights, absolute=True)
     draws = posterior.samples(config.uncertainty.samples, np.random.default_rng([seed, 2]))
     sample_weights, sample_offset = columns.split(draws - posterior.weights, absolute=False)
-    noise = np.full(len(elements), posterior.noise_std["forces"])
+    noise = np.full(n_species, posterior.noise_std["forces"])
     scale = 1.0
     if kept:
-        groups = np.concatenate(
-            [np.repeat(np.searchsorted(elements, f.structure.numbers), 3) for _, _, f in kept]
-        )
         both = LeftOut(*(np.concatenate(parts) for parts in zip(*left_out, strict=True)))
-        scale, noise = calibrate(both, groups, len(elements))
+        scale, noise = calibrate(both, np.concatenate([g.element for g in kept]), n_species)
     summary = {f"noise_{kind}": float(std) for kind, std in posterior.noise_std.items()}
     summary |= {f"determined_{kind}": float(g) for kind, g in posterior.determined.items()}
     summary["left_out_force_rmse"] = _rms([f.error for f in left_out])

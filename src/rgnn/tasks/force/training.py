@@ -1,7 +1,7 @@
 """Stream labelled frames into normal equations, stop anywhere, continue there."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -74,7 +74,7 @@ def accumulate(
     *,
     reads: int,
     use_stress: bool,
-    keep: Sequence[int],
+    keep: Collection[int],
     seed: int,
     progress: Progress | None,
     checkpoint: Path | None,
@@ -113,7 +113,7 @@ def _add_frame(
     root,
     reads: int,
     use_stress: bool,
-    keep: Sequence[int],
+    keep: Collection[int],
 ) -> None:
     number = sums.done
     around = build(frame.structure)
