@@ -5,7 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rgnn.crossbar import build
+from rgnn.core.errors import InputError
+from rgnn.crossbar import build, calibrate
+from rgnn.crossbar.matvec import Exact, Quantised
+from rgnn.device import transform
 from rgnn.device.chip import Chip
 
 N_OUT, N_IN = 20, 30
@@ -13,10 +16,11 @@ KEY = jax.random.key(0)
 LIMIT = 3.0
 
 
-def rung(name, *, wiring="pairs", noise=0.0, bits=8, adc_bits=None, dtype="float32"):
+def rung(name, *, wiring="pairs", noise=0.0, rows=512, dtype="float32", **settings):
     chip = Chip.sample(seed=3, wiring=wiring).with_noise(noise)
-    block = build.cut(chip, [(N_OUT, N_IN)])[0]
-    return build.mount(block, build.Periphery(name, bits, adc_bits), limit=LIMIT, dtype=dtype)
+    block = build.cut(transform.rearranged(chip, rows=rows, columns=512), [(N_OUT, N_IN)])[0]
+    periphery = build.Periphery(name, **{"adc_bits": None, **settings})
+    return build.mount(block, periphery, limit=LIMIT, dtype=dtype)
 
 
 CASES = {
@@ -26,6 +30,9 @@ CASES = {
     "shared": lambda: rung("crossbar", wiring="shared"),
     "noisy": lambda: rung("crossbar", noise=0.05),
     "noisy, shared, ADC": lambda: rung("crossbar", wiring="shared", noise=0.05, adc_bits=10),
+    "ADC per plane": lambda: rung("crossbar", noise=0.05, adc_bits=10, adc_at="plane"),
+    "pulses of 2 bits": lambda: rung("crossbar", noise=0.05, slice_bits=2),
+    "tiles of 16 rows": lambda: rung("crossbar", noise=0.05, rows=16, adc_bits=12),
 }
 
 
@@ -49,7 +56,7 @@ def test_same_key_same_read_other_key_other_noise(mv):
     x = batch()
     first, again, other = (mv(x, key=jax.random.key(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
-    fluctuates = getattr(mv, "cell_std", None) is not None
+    fluctuates = not isinstance(mv, Exact | Quantised) and mv.read_variance[:, :-1].any()
     assert bool((first == other).all()) == (not fluctuates)
 
 
@@ -109,6 +116,39 @@ def test_the_first_reads_of_a_batch_do_not_see_padding():
 def test_a_noisy_read_needs_a_key_and_says_so():
     with pytest.raises(ValueError, match=r"jax\.random\.key"):
         CASES["noisy"]()(batch(1))
+
+
+def test_a_transposed_read_is_the_product_with_the_transposed_matrix():
+    mv = CASES["noisy"]()
+    back = mv.transposed()
+    np.testing.assert_allclose(back.weight, mv.weight.T)
+    np.testing.assert_allclose(back.read_variance[:, :-1], mv.read_variance[:, :-1].T)
+    with pytest.raises(InputError, match="cannot be read transposed"):
+        CASES["shared"]().transposed()
+
+
+@pytest.mark.parametrize("rule", ["max", "percentile", "mse"])
+@pytest.mark.parametrize("at", ["end", "plane"])
+def test_a_calibrated_range_clips_little_and_rounds_less(rule, at):
+    wide = rung("crossbar", adc_bits=6, adc_at=at)
+    x = batch(256)
+    fitted = calibrate.with_range(wide, x, rule=rule, per_column=True)
+    exact = np.asarray(jnp.clip(x, -LIMIT, LIMIT) @ wide.weight.T)
+    errors = [np.sqrt(((np.asarray(mv(x)) - exact) ** 2).mean()) for mv in (wide, fitted)]
+    assert fitted.adc_limit.shape == (N_OUT,) and errors[1] < errors[0]
+    with pytest.raises(InputError, match="a range of 0 reads nothing"):
+        calibrate.with_range(wide, jnp.zeros((4, N_IN)))
+
+
+def test_gain_and_offset_errors_belong_to_the_columns():
+    clean = rung("crossbar", adc_bits=14)
+    off = rung("crossbar", adc_bits=14, adc_gain_error=0.02, adc_offset_error=0.01)
+    again = rung("crossbar", adc_bits=14, adc_gain_error=0.02, adc_offset_error=0.01)
+    x = batch(8)
+    np.testing.assert_array_equal(off(x), again(x))
+    offset = np.asarray(off(jnp.zeros((1, N_IN)))[0])
+    gain = (np.asarray(off(x)) - offset) / np.asarray(clean(x)) - 1
+    assert 0.3 < np.median(np.abs(gain), axis=0).std() / 0.02 < 2 and offset.std() > 0
 
 
 def test_chips_of_one_shape_are_read_together_with_vmap():

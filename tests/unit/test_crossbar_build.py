@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rgnn.core.errors import InputError
 from rgnn.crossbar import build
-from rgnn.crossbar.matvec import Crossbar, Exact, Quantised
+from rgnn.crossbar.array import Crossbar, Tiled
+from rgnn.crossbar.matvec import Exact, Quantised
 from rgnn.device.chip import Chip
 from rgnn.device.wires import Wires
 
@@ -55,9 +57,16 @@ def test_a_model_larger_than_the_chip_says_how_many_macros_it_needs():
         build.cut(numbered(), [(8, 10)] * 5)
 
 
-def test_more_inputs_than_rows_are_split_over_shelves():
-    block = build.cut(numbered(macros=3), [(2, 25)])[0]
-    assert block.cells.shape == (4, 25)
+@pytest.mark.parametrize(("wiring", "n_tile"), [("pairs", 3), ("shared", 3)])
+def test_more_inputs_than_rows_are_split_into_tiles(wiring, n_tile):
+    block = build.cut(numbered(macros=3, wiring=wiring), [(2, 25)])[0]
+    mv = build.mount(block, build.Periphery(adc_bits=None), limit=1.0, dtype="float32")
+    assert isinstance(mv, Tiled) and len(mv.tiles) == n_tile and mv.weight.shape == (2, 25)
+    np.testing.assert_allclose(mv.weight, block.weight, rtol=1e-6)
+    x = jnp.linspace(-1, 1, 25)
+    np.testing.assert_allclose(mv(x), mv.weight @ x, atol=0.1)
+    np.testing.assert_allclose(mv.driven(8, 21).weight, mv.weight[:, 8:21])
+    assert mv.tangent_law(x).power.shape[-1] == mv.read_variance.shape[-1]
 
 
 def test_rungs():
@@ -73,6 +82,8 @@ def test_rungs():
     [
         ({"bits": 1}, "input bits must be between 2 and 16, got 1"),
         ({"adc_bits": 40}, "ADC bits must be between 2 and 24, got 40"),
+        ({"slice_bits": 8}, "between 1 and 7 bits, got 8"),
+        ({"adc_gain_error": -0.1}, "not negative"),
     ],
 )
 def test_absurd_settings_are_refused(settings, message):

@@ -1,19 +1,22 @@
 """Cut the matrices a model needs out of a chip and put them on a rung of the ladder."""
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from rgnn.core.errors import InputError
-from rgnn.crossbar.matvec import AbstractMatVec, Crossbar, Exact, Quantised, signed
+from rgnn.crossbar.array import Crossbar, Tiled, signed
+from rgnn.crossbar.converter import Style
+from rgnn.crossbar.matvec import AbstractMatVec, Exact, Quantised
 from rgnn.crossbar.wires import effective_matrix
 from rgnn.device.chip import Chip
 
-_Strip = tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width"]]
+Strip = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 """Conductances [µS] and the standard deviations of one read."""
 
 Rung = Literal["exact", "quantised", "crossbar"]
@@ -25,32 +28,64 @@ class Periphery:
 
     rung: Rung = "crossbar"
     bits: int = 8
-    """Bits of an input, sign included; each is a read of its own."""
+    """Bits of an input, sign included."""
     adc_bits: int | None = 12
-    """Bits of the output converter, which sees the shifted and added planes; None is ideal."""
+    """Bits of the output converter; None is ideal."""
+    slice_bits: int = 1
+    """Bits that one pulse carries; 1 is bit-serial. Every pulse is a read of its own."""
+    adc_at: Literal["end", "plane"] = "end"
+    """Whether the converter sees the shifted and added pulses, or every pulse."""
+    adc_style: Style = "tread"
+    """Mid-tread converters have a code for 0; mid-rise ones have one level more."""
+    adc_gain_error: float = 0.0
+    """Standard deviation of the columns' relative gain errors."""
+    adc_offset_error: float = 0.0
+    """Standard deviation of the columns' offsets, in units of the converter's range."""
 
     def __post_init__(self) -> None:
-        if self.rung not in ("exact", "quantised", "crossbar"):
+        if self.rung not in get_args(Rung):
             raise InputError(f"unknown rung '{self.rung}'; use exact, quantised or crossbar")
         if not 2 <= self.bits <= 16:
             raise InputError(f"input bits must be between 2 and 16, got {self.bits}")
         if self.adc_bits is not None and not 2 <= self.adc_bits <= 24:
             raise InputError(f"ADC bits must be between 2 and 24, got {self.adc_bits}")
+        if not 1 <= self.slice_bits < self.bits:
+            raise InputError(
+                f"a pulse must carry between 1 and {self.bits - 1} bits, got {self.slice_bits}"
+            )
+        if self.adc_at not in ("end", "plane") or self.adc_style not in get_args(Style):
+            raise InputError(
+                "the converter stands at the 'end' or at every 'plane' and is mid-'tread' or "
+                f"mid-'rise', got '{self.adc_at}' and '{self.adc_style}'"
+            )
+        if self.adc_gain_error < 0 or self.adc_offset_error < 0:
+            raise InputError("gain and offset errors are standard deviations: not negative")
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The cells [µS] behind one matrix: lines that carry current out × word lines."""
+    """The cells behind one matrix: for every tile of inputs, lines × word lines."""
 
-    cells: Float[np.ndarray, "n_line n_row"]
-    cell_std: Float[np.ndarray, "n_line n_row"]
+    tiles: tuple[Strip, ...]
+    """One per strip of word lines; more than one where a macro has too few rows."""
     gain: float
     wiring: str
 
     @property
+    def cells(self) -> Float[np.ndarray, "n_line n_row"]:
+        """Return the conductances [µS] of all tiles side by side."""
+        return np.concatenate([cells for cells, _ in self.tiles], axis=1)
+
+    @property
+    def cell_std(self) -> Float[np.ndarray, "n_line n_row"]:
+        """Return the standard deviations [µS] of one read."""
+        return np.concatenate([cell_std for _, cell_std in self.tiles], axis=1)
+
+    @property
     def weight(self) -> Float[np.ndarray, "n_out n_in"]:
         """Return the dimensionless matrix; its entries have unit variance over the chip."""
-        return self.gain * signed(self.cells, wiring=self.wiring)
+        parts = [signed(cells, wiring=self.wiring) for cells, _ in self.tiles]
+        return self.gain * np.concatenate(parts, axis=1)
 
 
 def cut(chip: Chip, shapes: Sequence[tuple[int, int]]) -> list[Block]:
@@ -58,19 +93,18 @@ def cut(chip: Chip, shapes: Sequence[tuple[int, int]]) -> list[Block]:
 
     A matrix with n_in inputs lies on shelves of n_in word lines (n_in + 1 where neighbours share a
     cell) and continues on the next shelf or macro where one is full. A matrix with more inputs
-    than a macro has rows is split over several shelves, whose partial sums add up digitally.
+    than a macro has rows is split into tiles, whose partial sums add up digitally.
     """
     shelves = _Shelves(chip)
     gain = 1.0 / _weight_std(chip)
     blocks = []
     for n_out, n_in in shapes:
-        cells, cell_std = shelves.take(n_out, n_in)
-        blocks.append(Block(cells, cell_std, gain, chip.wiring))
+        blocks.append(Block(shelves.take(n_out, n_in), gain, chip.wiring))
     shelves.check()
     return blocks
 
 
-def read_strip(chip: Chip, macro: int, first: int, height: int) -> _Strip:
+def read_strip(chip: Chip, macro: int, first: int, height: int) -> Strip:
     """Return what the bit lines see of `height` word lines: conductances and read noise [µS].
 
     With resistive wires these are the entries of the strip's effective matrix, all its columns
@@ -110,18 +144,50 @@ def mount(block: Block, periphery: Periphery, *, limit: float, dtype: str) -> Ab
         return Exact(cast(block.weight))
     if periphery.rung == "quantised":
         return Quantised(weight=cast(block.weight), limit=cast(limit), bits=periphery.bits)
+    tiles = [
+        _array(replace(block, tiles=(tile,)), periphery, cast(limit), dtype) for tile in block.tiles
+    ]
+    if len(tiles) == 1:
+        return tiles[0]
+    ends = np.cumsum([tile.weight.shape[1] for tile in tiles]).tolist()
+    return Tiled(tiles=tuple(tiles), starts=(0, *ends))  # pyright: ignore[reportCallIssue]
+
+
+def _array(block: Block, periphery: Periphery, limit: Array, dtype: str) -> Crossbar:
+    """Return the array of a block of one tile."""
     fluctuates = bool(block.cell_std.any())
+    full_range = adc_limit(block.weight)
+    errors = _converter_errors(block, periphery, full_range, dtype)
     return Crossbar(  # pyright: ignore[reportCallIssue]  (weight is a property)
-        cells=cast(block.cells),
-        cell_std=cast(block.cell_std) if fluctuates else None,
-        gain=cast(block.gain),
-        limit=cast(limit),
-        adc_limit=cast(adc_limit(block.weight)),
+        cells=jnp.asarray(block.cells, dtype),
+        cell_std=jnp.asarray(block.cell_std, dtype) if fluctuates else None,
+        gain=jnp.asarray(block.gain, dtype),
+        limit=limit,
+        adc_limit=jnp.asarray(full_range, dtype),
         wiring=block.wiring,
         bits=periphery.bits,
+        slice_bits=periphery.slice_bits,
         adc_bits=periphery.adc_bits,
+        adc_at=periphery.adc_at,
+        adc_style=periphery.adc_style,
         noisy=fluctuates or periphery.adc_bits is not None,
+        adc_gain=errors.get("gain"),
+        adc_offset=errors.get("offset"),
     )
+
+
+def _converter_errors(
+    block: Block, periphery: Periphery, full_range: float, dtype: str
+) -> dict[str, Array]:
+    """Return gain and offset errors of the columns' converters, fixed by the cells before them."""
+    rng = np.random.default_rng(zlib.crc32(block.cells.tobytes()))
+    gain, offset = rng.standard_normal((2, len(block.weight)))
+    errors = {}
+    if periphery.adc_gain_error:
+        errors["gain"] = jnp.asarray(periphery.adc_gain_error * gain, dtype)
+    if periphery.adc_offset_error:
+        errors["offset"] = jnp.asarray(periphery.adc_offset_error * full_range * offset, dtype)
+    return errors
 
 
 def adc_limit(weight: Float[np.ndarray, "n_out n_in"]) -> float:
@@ -142,19 +208,21 @@ class _Shelves:
 
     def __init__(self, chip: Chip):
         self.chip = chip
-        self.open: dict[int, tuple[_Strip, int]] = {}  # height → shelf and its next free column
+        self.open: dict[int, tuple[Strip, int]] = {}  # height → shelf and its next free column
         self.used: list[int] = []  # word lines taken in every macro opened so far
 
-    def take(self, n_out: int, n_in: int) -> _Strip:
-        """Return the cells of a matrix and their noise, lines × word lines."""
+    def take(self, n_out: int, n_in: int) -> tuple[Strip, ...]:
+        """Return the cells of a matrix and their noise, lines × word lines, tile by tile."""
         shared = self.chip.wiring == "shared"
-        n_row, n_line = (n_in + 1, n_out) if shared else (n_in, 2 * n_out)
-        rows = self.chip.conductance.shape[1]
-        heights = [min(rows, n_row - top) for top in range(0, n_row, rows)]
-        cells, cell_std = _join([self._lines(height, n_line) for height in heights], axis=0)
-        return cells.T, cell_std.T
+        extra, n_line = (1, n_out) if shared else (0, 2 * n_out)
+        room = self.chip.conductance.shape[1] - extra
+        tiles = []
+        for start in range(0, n_in, room):
+            cells, cell_std = self._lines(min(room, n_in - start) + extra, n_line)
+            tiles.append((cells.T, cell_std.T))
+        return tuple(tiles)
 
-    def _lines(self, height: int, count: int) -> _Strip:
+    def _lines(self, height: int, count: int) -> Strip:
         """Return `count` bit lines of a shelf of `height` rows, opening new shelves as needed."""
         columns = self.chip.conductance.shape[2]
         pieces = []
@@ -166,9 +234,9 @@ class _Shelves:
             pieces.append(tuple(part[:, column : column + width] for part in strip))
             self.open[height] = strip, column + width
             count -= width
-        return _join(pieces, axis=1)
+        return _side_by_side(pieces)
 
-    def _shelf(self, height: int) -> _Strip:
+    def _shelf(self, height: int) -> Strip:
         """Open a shelf in the first macro with room for it."""
         n_macro, rows, columns = self.chip.conductance.shape
         fits = (m for m, used in enumerate(self.used) if used + height <= rows)
@@ -189,9 +257,9 @@ class _Shelves:
             )
 
 
-def _join(pieces: Sequence[tuple[np.ndarray, np.ndarray]], axis: int) -> _Strip:
+def _side_by_side(pieces: Sequence[tuple[np.ndarray, np.ndarray]]) -> Strip:
     cells, cell_std = zip(*pieces, strict=True)
-    return np.concatenate(cells, axis), np.concatenate(cell_std, axis)
+    return np.concatenate(cells, axis=1), np.concatenate(cell_std, axis=1)
 
 
 def macros_needed(chip: Chip, shapes: Sequence[tuple[int, int]]) -> int:

@@ -19,18 +19,15 @@ and costs one more product instead of a copy of the matrix per read.
 """
 
 import abc
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.crossbar import converter
 from rgnn.crossbar.product import exact_sum
-
-Cells = TypeVar("Cells", Array, np.ndarray)
 
 
 class AbstractMatVec(eqx.Module):
@@ -140,10 +137,10 @@ class Quantised(AbstractMatVec):
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
-        return self._product(dx, _own_scale(dx))
+        return self._product(dx, own_scale(dx))
 
     def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
-        scale = _own_scale(dx)
+        scale = own_scale(dx)
         code = converter.encode(dx / scale, bits=self.bits)
         return TangentLaw(code * (scale / converter.full_scale(self.bits)), _no_power(dx))
 
@@ -160,108 +157,8 @@ class Quantised(AbstractMatVec):
         return exact_sum(code, self.weight, peak=top) * (scale / top)
 
 
-class Crossbar(AbstractMatVec):
-    """Bit-serial reads of a noisy conductance array.
-
-    `cells` [µS] are the programmed conductances of the lines that carry current out (n_line) on
-    the word lines that carry voltage in (n_row), `cell_std` [µS] the standard deviation of one
-    read of each (None: reads repeat exactly). With `wiring="pairs"` output k is I₂ₖ − I₂ₖ₊₁; with
-    `"shared"` a weight is the difference of two neighbouring cells of one line, gₖ₊₁ − gₖ, so
-    inputs are driven as differences. `gain` turns µS into dimensionless weights.
-    """
-
-    cells: Float[Array, "n_line n_row"]
-    cell_std: Float[Array, "n_line n_row"] | None
-    gain: Float[Array, ""]
-    limit: Float[Array, ""]
-    adc_limit: Float[Array, ""]
-    wiring: str = eqx.field(static=True, default="pairs")
-    bits: int = eqx.field(static=True, default=8)
-    adc_bits: int | None = eqx.field(static=True, default=12)
-    noisy: bool = eqx.field(static=True, default=True)
-
-    @property
-    def weight(self) -> Float[Array, "n_out n_in"]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The matrix without read noise."""
-        return self.gain * signed(self.cells, wiring=self.wiring)
-
-    def __call__(
-        self, x: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
-    ) -> Float[Array, "*batch n_out"]:
-        return self._read(x / self.limit, key) * self.limit
-
-    def tangent(
-        self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
-    ) -> Float[Array, "*batch n_out"]:
-        scale = _own_scale(dx)
-        return self._read(dx / scale, key) * scale
-
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
-        scale = _own_scale(dx)
-        code = converter.encode(dx / scale, bits=self.bits)
-        power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
-        unit = scale / converter.full_scale(self.bits)
-        return TangentLaw(code * unit, jnp.concatenate([power * unit**2, scale**2], -1))
-
-    @property
-    def read_variance(self) -> Float[Array, "n_out n_power"]:
-        """Variance per word line [gain² µS²], then that of the output converter."""
-        cells = self.gain**2 * self._cell_variance
-        step = (
-            0.0 if self.adc_bits is None else self.adc_limit / converter.full_scale(self.adc_bits)
-        )
-        rounding = jnp.full((cells.shape[0], 1), step**2 / 12, cells.dtype)
-        return jnp.concatenate([cells, rounding], -1)
-
-    def driven(self, start: int, stop: int) -> "Crossbar":
-        rows = slice(start, stop + 1) if self._neighbours else slice(start, stop)
-        part = jax.tree.map(lambda cells: cells[:, rows], (self.cells, self.cell_std))
-        return eqx.tree_at(
-            lambda mv: (mv.cells, mv.cell_std), self, part, is_leaf=lambda leaf: leaf is None
-        )
-
-    @property
-    def _neighbours(self) -> bool:
-        return self.wiring == "shared"
-
-    def _read(self, u: Array, key: PRNGKeyArray | None) -> Array:
-        """Return the product with `u` ∈ [−1, 1] as the digital side receives it."""
-        top = converter.full_scale(self.bits)
-        code = converter.encode(u, bits=self.bits)
-        current = exact_sum(code, signed(self.cells, wiring=self.wiring), peak=top)
-        if self.cell_std is not None:
-            power = converter.drive_power(code, bits=self.bits, neighbours=self._neighbours)
-            variance = exact_sum(power, self._cell_variance, peak=4 * (top + 1) ** 2)
-            current = current + _root(variance) * jax.random.normal(
-                needed(key), current.shape, current.dtype
-            )
-        y = self.gain * current / top
-        return converter.digitise(y, limit=self.adc_limit, bits=self.adc_bits)
-
-    @property
-    def _cell_variance(self) -> Float[Array, "n_out n_row"]:
-        """Variance [µS²] that one volt on a word line puts on every output."""
-        if self.cell_std is None:
-            lines, n_row = self.cells.shape
-            return jnp.zeros((lines if self._neighbours else lines // 2, n_row), self.cells.dtype)
-        variance = jnp.square(self.cell_std)
-        return variance if self._neighbours else variance[::2] + variance[1::2]
-
-
-def _root(variance: Array) -> Array:
-    """Return √variance with derivative 0 where nothing is driven."""
-    positive = variance > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1)), 0)
-
-
-def signed(cells: Cells, *, wiring: str) -> Cells:
-    """Return the signed weights [µS] (n_out × n_in) that cells (n_line × n_row) form."""
-    if wiring == "shared":
-        return cells[:, 1:] - cells[:, :-1]
-    return cells[::2] - cells[1::2]
-
-
-def _own_scale(dx: Array) -> Array:
+def own_scale(dx: Array) -> Array:
+    """Return the largest magnitude of each vector, 1 for zero vectors."""
     scale = jnp.max(jnp.abs(dx), axis=-1, keepdims=True)
     return jnp.where(scale > 0, scale, 1)
 

@@ -13,17 +13,22 @@ from jaxtyping import Array, Float
 
 
 def exact_sum(
-    code: Float[Array, "*batch n_in"], matrix: Float[Array, "n_out n_in"], *, peak: int
+    code: Float[Array, "*batch n_in"],
+    matrix: Float[Array, "n_out n_in"],
+    *,
+    peak: int,
+    coarsely: bool = False,
 ) -> Float[Array, "*batch n_out"]:
     """Return `code @ matrix.T`, a function of each row of `code` alone to the last bit.
 
-    `code` holds integers of magnitude up to `peak`. Entries of `matrix` are rounded to about
-    1e-12 of the largest row sum. Single precision has too few bits for that in one product: there
-    the grid is split into a coarse and a fine part, each of which sums exactly.
+    `code` holds integers of magnitude up to `peak`. Entries of `matrix` are rounded to a grid, in
+    double precision at about 1e-12 of the largest row sum. Single precision has too few bits for
+    one product: there a second one adds what the first grid leaves out, or is left out `coarsely`
+    (then entries are rounded to about 2⁻¹⁵ of the largest, for 256 inputs of one bit).
     """
     coarse = _on_grid(matrix, peak)
     total = code @ coarse.T
-    if matrix.dtype == jnp.float64:
+    if matrix.dtype == jnp.float64 or coarsely:
         return total
     fine = code @ _on_grid(matrix - jax.lax.stop_gradient(coarse), peak).T
     # Without the barrier the compiler may let the second product start from the first one's sum.
