@@ -9,7 +9,7 @@ are the linear readouts; with π, ζ, c and the two ranges of the electron cusp 
 that is trained.
 """
 
-from typing import NamedTuple, Generic
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from rgnn.tasks.wavefunction.features import (
     separations,
     two_electron,
 )
-from rgnn.tasks.wavefunction.jet import Field, Jet, exp, linear, tanh
+from rgnn.tasks.wavefunction.jet import Field, Jet, exp, linear
 from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
 from rgnn.tasks.wavefunction.streams import Features, Streams
 
@@ -43,13 +43,13 @@ class Readouts(eqx.Module):
     log_range: Float[Array, "2"]
 
 
-class Inputs(NamedTuple, Generic[Field]):
+class Inputs(NamedTuple):
     """The frozen part of ψ at some positions: all that the readouts need."""
 
-    features: Features[Field]
-    smooth: Field
-    displacement: Field
-    separation: Field
+    features: Features
+    smooth: Jet | Array
+    displacement: Jet | Array
+    separation: Jet | Array
 
 
 class Ansatz(eqx.Module):

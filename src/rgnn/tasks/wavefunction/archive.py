@@ -171,4 +171,6 @@ def _to_config(data: dict[str, Any]) -> WavefunctionConfig:
 
 def _describe(molecule: Molecule) -> str:
     spins = molecule.spins
-    return f"{molecule.name} ({spins.n_up} + {spins.n_down} electrons, {len(molecule.charges)} nuclei)"
+    return (
+        f"{molecule.name} ({spins.n_up} + {spins.n_down} electrons, {len(molecule.charges)} nuclei)"
+    )

@@ -10,7 +10,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rgnn.tasks.wavefunction.electrons import differences
-from rgnn.tasks.wavefunction.jet import Field, Jet, concatenate, coordinates, linear, log, reciprocal, sqrt
+from rgnn.tasks.wavefunction.jet import (
+    Field,
+    Jet,
+    concatenate,
+    coordinates,
+    linear,
+    log,
+    reciprocal,
+    sqrt,
+)
 
 VALENCE = 1.5
 """Second length [bohr] at which elements beyond helium are seen."""
@@ -28,9 +37,7 @@ def displacements(
     """Return r_i − R_A, (…, n, m, 3), with derivatives by r_i where asked for."""
     x: Jet | Array = coordinates(electrons) if derivatives else electrons
     shape = (nuclei.shape[0], 3)
-    spread = linear(
-        lambda r: jnp.broadcast_to(r[..., None, :], (*r.shape[:-1], *shape)), x
-    )
+    spread = linear(lambda r: jnp.broadcast_to(r[..., None, :], (*r.shape[:-1], *shape)), x)
     return spread + (-nuclei)
 
 

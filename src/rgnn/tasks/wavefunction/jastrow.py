@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
-from rgnn.tasks.wavefunction.jet import Field, linear, reciprocal, sqrt, value
+from rgnn.tasks.wavefunction.jet import Field, reciprocal, sqrt, value
 
 
 def smooth_distance(displacement: Field, charges: Float[Array, " m"]) -> Field:

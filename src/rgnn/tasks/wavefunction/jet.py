@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 

@@ -7,8 +7,10 @@ from rgnn.tasks.wavefunction.electrons import differences
 from rgnn.tasks.wavefunction.jet import Jet, inner
 
 
-def kinetic(log_psi: Jet) -> Float[Array, " *batch"]:
+def kinetic(log_psi: Jet | Array) -> Float[Array, " *batch"]:
     """Return −½ Δψ/ψ from the jet of log|ψ|; the square is formed between reads."""
+    if not isinstance(log_psi, Jet):
+        raise TypeError("the kinetic energy needs log|ψ| with its derivatives: a Jet")
     return -0.5 * (log_psi.lap + inner(log_psi.dx, log_psi.dx))
 
 

@@ -35,9 +35,7 @@ def init(
     return Walkers(electrons, log_psi(electrons, key), jnp.asarray(width, electrons.dtype))
 
 
-def step(
-    log_psi: LogPsi, walkers: Walkers, key: PRNGKeyArray
-) -> tuple[Walkers, Float[Array, ""]]:
+def step(log_psi: LogPsi, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
     """Move all electrons of every walker once; return the walkers and the acceptance."""
     x, old, width = walkers
     move = jax.random.normal(keys.child(key, "move"), x.shape, x.dtype)

@@ -6,7 +6,7 @@ surroundings; beyond that it is factorised, with
     ∂_a log|det M| = tr(M⁻¹ ∂_a M),   Δ log|det M| = tr(M⁻¹ ΔM) − Σ_a tr(M⁻¹ ∂_a M M⁻¹ ∂_a M).
 """
 
-from typing import Generic, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,21 +18,21 @@ EXPLICIT = 4
 """Largest determinant that is written out."""
 
 
-class SignLog(NamedTuple, Generic[Field]):
+class SignLog(NamedTuple):
     """ψ = sign · e^log."""
 
     sign: Array
-    log: Field
+    log: Jet | Array
 
 
-class Scaled(NamedTuple, Generic[Field]):
+class Scaled(NamedTuple):
     """ψ = value · e^scale, where `scale` is a number chosen to keep `value` of order one."""
 
-    value: Field
+    value: Jet | Array
     scale: Array
 
 
-def determinant(matrix: Field) -> Scaled[Field]:
+def determinant(matrix: Field) -> Scaled:
     """Return det of (…, n, n); one electron a row."""
     n = matrix.shape[-1]
     if n > EXPLICIT:
@@ -45,9 +45,7 @@ def determinant(matrix: Field) -> Scaled[Field]:
     return Scaled(_explicit(matrix * (1 / size)), jnp.log(size).sum((-1, -2)))
 
 
-def combine(
-    up: Scaled[Field], down: Scaled[Field], coefficient: Float[Array, " n_determinant"]
-) -> SignLog[Field]:
+def combine(up: Scaled, down: Scaled, coefficient: Float[Array, " n_determinant"]) -> SignLog:
     """Return Σ_d c_d det_d↑ det_d↓ over the last axis."""
     scale = up.scale + down.scale
     top = jax.lax.stop_gradient(scale.max(-1))
@@ -75,7 +73,7 @@ def _explicit(m: Field) -> Field:
     return (top * bottom * sign).sum(-1)
 
 
-def _factorised(matrix: Field) -> Scaled[Field]:
+def _factorised(matrix: Field) -> Scaled:
     """Return the determinant as ±1 with the derivatives of its logarithm, and the logarithm."""
     sign, logarithm = jnp.linalg.slogdet(value(matrix))
     scale = jax.lax.stop_gradient(logarithm)

@@ -61,8 +61,8 @@ def orbitals(molecule: Molecule, *, determinants: int) -> Orbitals:
         core = n_up - 1
         coefficients, weights = _outer_pair(field, pairs)
     occupied = tuple(range(core))
-    up: Occupation = tuple((*occupied, core + k) for k in range(pairs)) if pairs > 1 else (
-        tuple(range(n_up)),
+    up: Occupation = (
+        tuple((*occupied, core + k) for k in range(pairs)) if pairs > 1 else (tuple(range(n_up)),)
     )
     down: Occupation = up if closed else (tuple(range(n_down)),)
     count = core + pairs if pairs > 1 else n_up
@@ -121,9 +121,7 @@ class Sample(NamedTuple):
     """Features of the first electron."""
 
 
-def sample(
-    molecule: Molecule, found: Orbitals, rng: np.random.Generator, count: int
-) -> Sample:
+def sample(molecule: Molecule, found: Orbitals, rng: np.random.Generator, count: int) -> Sample:
     """Return an electron anywhere around the nuclei, the others where Hartree–Fock has them."""
     electrons = walkers(molecule, found, rng, count)
     electrons[:, 0], density = positions(molecule, rng, count)
@@ -182,7 +180,11 @@ def _hartree_fock(molecule: Molecule):
     ]
     spins = molecule.spins
     mol = gto.M(
-        atom=atoms, basis=BASIS, unit="Bohr", verbose=0, spin=spins.n_up - spins.n_down,
+        atom=atoms,
+        basis=BASIS,
+        unit="Bohr",
+        verbose=0,
+        spin=spins.n_up - spins.n_down,
         charge=int(molecule.charges.sum()) - spins.count,
     )
     field = (scf.RHF if spins.n_up == spins.n_down else scf.ROHF)(mol).run()

@@ -14,7 +14,7 @@ the two spins alike, so exchanging all of them changes nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Generic
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -27,14 +27,14 @@ from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.device.chip import Chip
 from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
 from rgnn.tasks.wavefunction.features import COUNT_TWO
-from rgnn.tasks.wavefunction.jet import Field, concatenate, linear, read, tanh
+from rgnn.tasks.wavefunction.jet import Field, Jet, concatenate, linear, read, tanh
 
 
-class Features(NamedTuple, Generic[Field]):
+class Features(NamedTuple):
     """What the readouts see of every electron (…, n, n_one) and of its pairs (…, n, n_two)."""
 
-    one: Field
-    two: Field
+    one: Jet | Array
+    two: Jet | Array
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Layer(eqx.Module):
 
     def __call__(
         self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
-    ) -> Features[Field]:
+    ) -> Features:
         """Return the next features of electrons and pairs."""
 
         def through(mv: AbstractMatVec, f: Field, name: str) -> Field:
@@ -89,9 +89,7 @@ class Streams(eqx.Module):
     layers: tuple[Layer, ...]
     spins: Spins = eqx.field(static=True)
 
-    def __call__(
-        self, t: Field, p: Field, *, key: PRNGKeyArray | None, reads: int = 1
-    ) -> Features[Field]:
+    def __call__(self, t: Field, p: Field, *, key: PRNGKeyArray | None, reads: int = 1) -> Features:
         """Return inputs and every layer's features side by side.
 
         `t` are functions of each electron's own position, `p` of the differences of positions.
@@ -126,7 +124,14 @@ class Streams(eqx.Module):
 
 
 def build(
-    chip: Chip, periphery: Periphery, size: Size, spins: Spins, *, n_one: int, n_two: int, dtype: str
+    chip: Chip,
+    periphery: Periphery,
+    size: Size,
+    spins: Spins,
+    *,
+    n_one: int,
+    n_two: int,
+    dtype: str,
 ) -> Streams:
     """Return the streams cut out of `chip` for inputs of `n_one` and `n_two` features."""
     width = size.width or WIDTH

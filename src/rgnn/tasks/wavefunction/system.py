@@ -124,9 +124,7 @@ def build(
     )
 
 
-def _from_preset(
-    name: str, charge: int, spin: int | None, bond_length: float | None
-) -> Molecule:
+def _from_preset(name: str, charge: int, spin: int | None, bond_length: float | None) -> Molecule:
     preset = PRESETS[name]
     length = preset.length if bond_length is None else bond_length
     if not length > 0:

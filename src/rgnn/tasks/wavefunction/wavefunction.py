@@ -78,8 +78,10 @@ class Wavefunction:
         With `checkpoint` the state is written there after every block of iterations; where the
         file exists already, training continues from it with the same numbers.
         """
-        target = system if isinstance(system, Molecule) else molecule(
-            system, charge=charge, spin=spin, bond_length=bond_length
+        target = (
+            system
+            if isinstance(system, Molecule)
+            else molecule(system, charge=charge, spin=spin, bond_length=bond_length)
         )
         config = (config or WavefunctionConfig()).resolved(target)
         with jax.enable_x64(True):
@@ -117,9 +119,7 @@ class Wavefunction:
         with jax.enable_x64(True):
             key = keys.child(keys.root(self.seed if seed is None else seed), "evaluate")
             settings = self.config.evaluation
-            found = evaluate(
-                self.problem, self.readouts, self.electrons, key, settings, progress
-            )
+            found = evaluate(self.problem, self.readouts, self.electrons, key, settings, progress)
         return replace(self, evaluated=found)
 
     def metrics(self) -> dict[str, float | int | None]:
@@ -195,7 +195,9 @@ def _seen(problem: Problem, sample: start.Sample, key: PRNGKeyArray) -> start.Sa
     def features(x: Array) -> Array:
         return problem.ansatz.inputs(x, key=key, derivatives=False).features.one[:, 0]
 
-    return sample._replace(features=np.asarray(features(jnp.asarray(sample.electrons, dtype)), float))
+    return sample._replace(
+        features=np.asarray(features(jnp.asarray(sample.electrons, dtype)), float)
+    )
 
 
 def _train(psi: Wavefunction, checkpoint: Path | None, progress: Progress | None) -> Wavefunction:
@@ -226,9 +228,7 @@ def _resume_or_start(
     state = vmc.init(psi.problem, psi.readouts, psi.electrons, keys.child(key, "init"))
     walkers = state.walkers
     for block in range(BURN_IN):
-        walkers, _ = settle(
-            psi.problem, psi.readouts, walkers, keys.child(key, "burn-in", block)
-        )
+        walkers, _ = settle(psi.problem, psi.readouts, walkers, keys.child(key, "burn-in", block))
     return state._replace(walkers=walkers), EMPTY
 
 

@@ -1,0 +1,43 @@
+"""The published network's own numbers (files beside the repository; skipped without them)."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rgnn.core.errors import InputError
+from rgnn.tasks.wavefunction import original
+from rgnn.tasks.wavefunction.electrons import Spins
+
+SHARED = Path(__file__).parents[3] / "shared"
+PARITY = SHARED / "parity" / "original"
+MEASURED = SHARED / "data" / "rgnn_conductance" / "wavefunction.npz"
+
+needs_parity = pytest.mark.skipif(not PARITY.exists(), reason="parity files are not here")
+needs_measured = pytest.mark.skipif(not MEASURED.exists(), reason="chip data are not here")
+
+
+@needs_parity
+def test_log_psi_of_the_original_network_is_reproduced():
+    with np.load(PARITY / "wavefunction_h2.npz") as data:
+        x, logabs, sign, atoms = (data[k] for k in ("positions", "logabs", "sign", "atoms"))
+    network = original.load(PARITY / "wavefunction_weights.npz", atoms, Spins(1, 1))
+    found = network.log_psi(jnp.asarray(x.reshape(-1, 2, 3)))
+    np.testing.assert_allclose(found.log, logabs, atol=1.5e-6)
+    np.testing.assert_array_equal(found.sign, sign)
+
+
+@needs_measured
+def test_measured_weights_are_differences_of_the_chip():
+    chip = original.chip(MEASURED, unit=10.0)
+    with np.load(MEASURED) as data:
+        first = data["streams.0.single.w"]
+    assert chip.wiring == "shared"
+    column = chip.conductance[0, : first.shape[1] + 1, 0]
+    np.testing.assert_allclose(np.diff(column), 10.0 * first[0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        original.load(tmp_path / "nothing.npz", np.zeros((1, 3)), Spins(1, 1))

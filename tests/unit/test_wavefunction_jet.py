@@ -1,0 +1,194 @@
+"""The forward Laplacian against automatic second derivatives and against paper and pencil."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rgnn.crossbar.build import Periphery
+from rgnn.crossbar.matvec import Exact, Quantised
+from rgnn.device.chip import Chip
+from rgnn.tasks.wavefunction import ansatz, features, jet, streams
+from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
+from rgnn.tasks.wavefunction.jet import Jet, coordinates
+from rgnn.tasks.wavefunction.local_energy import coulomb, kinetic
+from rgnn.tasks.wavefunction.signlog import determinant
+
+
+@pytest.fixture(autouse=True)
+def _double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+def _second_derivatives(function, x):
+    """Return value, gradient and Laplacian by jax's own Hessian."""
+    hessian = jax.hessian(function)(x)
+    return function(x), jax.grad(function)(x), jnp.trace(hessian)
+
+
+def _agree(found: Jet, function, x, tolerance=1e-11):
+    value, gradient, laplacian = _second_derivatives(function, x)
+    np.testing.assert_allclose(found.x, value, rtol=tolerance)
+    np.testing.assert_allclose(found.dx[0], gradient, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(found.lap, laplacian, rtol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "reciprocal", "tanh"])
+def test_functions_of_one_variable_agree_with_the_hessian(name):
+    x = jnp.array([0.7, -1.3, 0.4])
+    function = getattr(jet, name)
+
+    def composed(f):
+        return (function((f * f).sum(-1) + 0.3) * f[..., 0]).sum(())
+
+    _agree(composed(coordinates(x)), composed, x)
+
+
+def test_laplacian_of_r_squared_is_twice_the_dimension():
+    q = coordinates(jnp.array([0.3, -0.2, 0.9]))
+    assert float((q * q).sum(-1).lap) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_determinants_agree_with_the_hessian(n):
+    rng = np.random.default_rng(n)
+    base, slope = jnp.array(rng.normal(size=(n, n))), jnp.array(rng.normal(size=(n * n, 3)))
+    x = jnp.array([0.2, -0.4, 0.1])
+
+    def matrix(f):
+        flat = jet.linear(lambda a: a @ slope.T, f * f + f)
+        return jet.linear(lambda a: a.reshape(*a.shape[:-1], n, n), flat) + base
+
+    found = determinant(matrix(coordinates(x)))
+    log = jet.log(found.value) + found.scale
+
+    def reference(y):
+        return jnp.linalg.slogdet(matrix(y))[1]
+
+    _agree(log, reference, x, 1e-9)
+    assert float(jnp.sign(found.value.x)) == float(jnp.linalg.slogdet(matrix(x))[0])
+
+
+def test_features_of_one_electron_and_of_pairs_become_functions_of_all_positions():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3)))
+    weight = Spins(2, 1).same + 0.5 * Spins(2, 1).opposite
+
+    def alone(r):
+        return jet.tanh(scatter(r))
+
+    def paired(d):
+        return gather(jet.tanh(d), weight)
+
+    jets = alone(coordinates(x)) + paired(coordinates(x[:, None] - x[None]))
+
+    def total(flat, i, f):
+        r = flat.reshape(3, 3)
+        return (alone(r) + paired(r[:, None] - r[None]))[i, f]
+
+    for i, f in ((0, 0), (2, 1)):
+        value, gradient, laplacian = _second_derivatives(partial(total, i=i, f=f), x.ravel())
+        np.testing.assert_allclose(jets.x[i, f], value)
+        np.testing.assert_allclose(jets.dx[0, :, i, f], gradient, atol=1e-12)
+        np.testing.assert_allclose(jets.lap[i, f], laplacian)
+
+
+def test_a_noiseless_array_maps_all_three_alike():
+    mv = Exact(jnp.asarray(np.random.default_rng(0).normal(size=(4, 3))))
+    found = jet.read(mv, jet.tanh(coordinates(jnp.array([0.1, 0.5, -0.3]))), key=None)
+    reference = jax.hessian(lambda x: mv(jnp.tanh(x)))(jnp.array([0.1, 0.5, -0.3]))
+    np.testing.assert_allclose(found.lap, jnp.trace(reference, axis1=1, axis2=2))
+
+
+def test_tangents_are_rounded_on_their_own_scale():
+    """A derivative a thousand times smaller loses no more digits."""
+    mv = Quantised(jnp.eye(3), jnp.asarray(1.0), 8)
+    f = coordinates(jnp.array([0.1, 0.5, -0.3])) * jnp.array([1.0, 0.37, 0.61])
+    small = jet.read(mv, f * 1e-3, key=None)
+    np.testing.assert_allclose(small.dx, 1e-3 * jet.read(mv, f, key=None).dx)
+
+
+def _wavefunction(spins: Spins, nuclei, charges):
+    """Return a small wavefunction with random readouts, in double precision."""
+    frozen = streams.build(
+        Chip.sample(),
+        Periphery("exact"),
+        streams.Size(8, 4, 2),
+        spins,
+        n_one=features.count_one(charges),
+        n_two=features.COUNT_TWO,
+        dtype="float64",
+    )
+    rng = np.random.default_rng(3)
+    n_one = features.count_one(charges) + 3 * 8
+    up = (tuple(range(spins.n_up)), (*range(spins.n_up - 1), spins.n_up))
+    down = (tuple(range(spins.n_down)), tuple(range(spins.n_down)))
+    model = ansatz.Ansatz(jnp.asarray(nuclei), charges, frozen, up, down)
+    k, m = spins.n_up + 1, len(charges)
+    readouts = ansatz.Readouts(
+        orbital=jnp.asarray(rng.normal(size=(k, n_one))),
+        weight=jnp.ones((k, m)),
+        log_exponent=jnp.asarray(0.3 * rng.normal(size=(k, m))),
+        coefficient=jnp.array([1.0, 0.3]),
+        jastrow_one=jnp.asarray(0.1 * rng.normal(size=n_one)),
+        jastrow_two=jnp.asarray(0.1 * rng.normal(size=8)),
+        log_range=jnp.array([0.2, 0.5]),
+    )
+    return model, readouts, jnp.asarray(rng.normal(size=(2, spins.count, 3)))
+
+
+def test_local_energy_of_the_whole_wavefunction_agrees_with_the_hessian():
+    nuclei, charges = np.array([[0.0, 0, 0], [0, 0, 2.0]]), (3.0, 1.0)
+    model, readouts, x = _wavefunction(Spins(2, 1), nuclei, charges)
+
+    @jax.jit
+    def by_jets(x):
+        return kinetic(model.log_psi(readouts, model.inputs(x, key=None, derivatives=True)).log)
+
+    @jax.jit
+    def log_psi(flat):
+        inputs = model.inputs(flat.reshape(-1, 3), key=None, derivatives=False)
+        return model.log_psi(readouts, inputs).log
+
+    found = by_jets(x)
+    for walker in range(2):
+        flat = x[walker].ravel()
+        gradient, hessian = jax.grad(log_psi)(flat), jax.hessian(log_psi)(flat)
+        reference = -0.5 * (jnp.trace(hessian) + gradient @ gradient)
+        assert float(found[walker]) == pytest.approx(float(reference), rel=1e-9)
+
+
+def test_exchanging_electrons_of_one_spin_changes_the_sign_only():
+    model, readouts, x = _wavefunction(Spins(2, 1), np.zeros((1, 3)), (3.0,))
+
+    @jax.jit
+    def psi(x):
+        return model.log_psi(readouts, model.inputs(x, key=None, derivatives=False))
+
+    one, other = psi(x), psi(x[:, [1, 0, 2]])
+    np.testing.assert_allclose(one.log, other.log, rtol=1e-10)
+    np.testing.assert_allclose(one.sign, -other.sign)
+
+
+def test_local_energy_stays_finite_where_particles_meet():
+    """With exact cusps E_L has a finite limit at a nucleus and at another electron."""
+    charges = (3.0,)
+    model, readouts, _ = _wavefunction(Spins(2, 1), np.zeros((1, 3)), charges)
+    far = np.array([[1.0, 0.2, 0.1], [-0.8, 0.5, 0.3], [0.1, -0.9, 0.4]])
+    at_nucleus, at_electron = far.copy(), far.copy()
+    energies = []
+    for distance in (1e-3, 1e-5):
+        at_nucleus[0] = [0, distance, 0]
+        at_electron[2] = far[0] + [0, 0, distance]
+        x = jnp.asarray(np.stack([at_nucleus, at_electron]))
+        log = model.log_psi(readouts, model.inputs(x, key=None, derivatives=True)).log
+        energies.append(kinetic(log) + coulomb(x, model.nuclei, jnp.asarray(charges)))
+    np.testing.assert_allclose(energies[0], energies[1], atol=0.2)
+
+
+def test_coulomb_energy_of_two_electrons_on_a_line():
+    x = jnp.array([[[0.0, 0, 1.0], [0, 0, -1.0]]])
+    energy = coulomb(x, jnp.zeros((1, 3)), jnp.array([2.0]))
+    assert float(energy[0]) == pytest.approx(0.5 - 4.0)

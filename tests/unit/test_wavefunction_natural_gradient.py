@@ -1,0 +1,63 @@
+"""Natural gradient: both forms agree, and a linear model is solved."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rgnn.readout.natural_gradient import NaturalGradient, direction, step_size
+
+
+@pytest.fixture(autouse=True)
+def _double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+def test_sample_and_parameter_forms_are_the_same_numbers():
+    rng = np.random.default_rng(0)
+    settings = NaturalGradient(damping=0.01, momentum=0.5)
+    tall = rng.normal(size=(30, 7))
+    residual, previous = rng.normal(size=30), rng.normal(size=7)
+    by_parameters = direction(
+        jnp.asarray(tall), jnp.asarray(residual), jnp.asarray(previous), settings
+    )
+    # seven more parameters nothing depends on make the sample form the smaller one
+    wide = np.concatenate([tall, np.zeros((30, 40))], 1)
+    by_samples = direction(
+        jnp.asarray(wide),
+        jnp.asarray(residual),
+        jnp.asarray(np.r_[previous, np.zeros(40)]),
+        settings,
+    )
+    np.testing.assert_allclose(by_samples[:7], by_parameters, rtol=1e-8)
+    np.testing.assert_allclose(by_samples[7:], 0, atol=1e-10)
+
+
+def test_scaling_a_parameter_scales_its_direction():
+    rng = np.random.default_rng(1)
+    o, e = rng.normal(size=(40, 3)), rng.normal(size=40)
+    settings = NaturalGradient(momentum=0.0, floor=0.0)
+    scale = np.array([1.0, 100.0, 0.01])
+    plain = direction(jnp.asarray(o), jnp.asarray(e), jnp.zeros(3), settings)
+    scaled = direction(jnp.asarray(o * scale), jnp.asarray(e), jnp.zeros(3), settings)
+    np.testing.assert_allclose(scaled * scale, plain, rtol=1e-8)
+
+
+def test_without_damping_it_is_the_least_squares_fit():
+    rng = np.random.default_rng(2)
+    o, truth = rng.normal(size=(50, 4)), np.array([1.0, -2.0, 0.5, 3.0])
+    e = o @ truth + 7.0
+    settings = NaturalGradient(damping=1e-12, momentum=0.0, floor=0.0)
+    found = direction(jnp.asarray(o), jnp.asarray(e), jnp.zeros(4), settings)
+    np.testing.assert_allclose(found, truth, rtol=1e-6)
+
+
+def test_steps_that_change_psi_too_much_are_shortened():
+    o = jnp.asarray(np.random.default_rng(3).normal(size=(20, 2)))
+    settings = NaturalGradient(trust=0.1)
+    phi = jnp.array([10.0, 0.0])
+    step = step_size(phi, o, 0.5, settings)
+    change = np.linalg.norm((o - o.mean(0)) @ phi) / np.sqrt(20) * step
+    assert float(change) == pytest.approx(0.1)
+    assert float(step_size(1e-3 * phi, o, 0.5, settings)) == 0.5
