@@ -120,3 +120,19 @@ def _split(names: str) -> list[str]:
         else:
             corners.append(letter)
     return corners
+
+
+def default_names(structure: Structure) -> str:
+    """Return the usual path of the structure's lattice, e.g. GMKG: its first connected part."""
+    from ase.cell import Cell
+    from ase.lattice import identify_lattice
+
+    for tolerance in _TOLERANCES:
+        try:
+            lattice, _ = identify_lattice(
+                Cell(structure.cell), eps=tolerance, pbc=structure.pbc.tolist()
+            )
+        except (RuntimeError, ValueError):
+            continue
+        return lattice.special_path.split(",")[0]
+    raise InputError("the lattice is not recognised; name a path with --path")

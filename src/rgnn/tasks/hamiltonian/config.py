@@ -31,11 +31,11 @@ class BondConfig:
     """Channels mixed from the densities, for each |m| and swap sign."""
     products: int = 192
     """Products of two mixed densities for each pair of |m|."""
-    mixed: int = 40
+    mixed: int = 80
     """Channels mixed from all products, for each |m| and swap sign."""
     product_m: int = 3
     """Largest |m| of a factor."""
-    knots: int = 7
+    knots: int = 6
     """Intervals of the distance on which readout weights vary linearly."""
     two_centre_knots: int = 30
     """Intervals for the part that depends on the distance alone (Slater–Koster)."""

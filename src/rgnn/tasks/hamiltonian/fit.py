@@ -237,7 +237,10 @@ class _Everything:
             hopping.setdefault(pair, {})[channel] = solve(sums, alphas)
         tell("solving", total, total)
         onsite = {
-            z: {degree: solve(sums, alphas) for degree, sums in table.items()}
+            z: {
+                degree: solve(sums, alphas, error_bars=degree == 0)
+                for degree, sums in table.items()
+            }
             for z, table in self.onsite.items()
         }
         return hopping, onsite

@@ -99,3 +99,21 @@ def summarise(found: list[Comparison]) -> dict[str, float]:
     return {name: float(MEV_PER_EV * value) for name, value in values.items()} | {
         "overlap_max_error": max(c.overlap_error for c in found)
     }
+
+
+def by_block(reference: HamiltonianFrame, found: Comparison) -> Float[np.ndarray, "3 n_block"]:
+    """Return distance [Å], mean absolute element and mean absolute error [eV] of every block.
+
+    `found` must compare all blocks of `reference`.
+    """
+    inside = reference.inside
+    number = np.broadcast_to(np.arange(len(inside))[:, None, None], inside.shape)[inside]
+    number = np.tile(number, reference.n_spin)
+    count = np.bincount(number, minlength=len(inside))
+    return np.stack(
+        [
+            np.linalg.norm(reference.vectors, axis=1),
+            np.bincount(number, np.abs(found.reference)) / count,
+            np.bincount(number, np.abs(found.error)) / count,
+        ]
+    )

@@ -1,5 +1,6 @@
 """The Hamiltonian model as users meet it: fit, predict, count."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ from rgnn.tasks.hamiltonian.network import AtomDensities
 if TYPE_CHECKING:
     import ase
     import sisl
+
+
+_FAR = 4.0
+"""An atom is outside the training data when its error bar is this many times the usual one."""
+
+
+class OutsideTraining(UserWarning):
+    """A structure has surroundings on which the model was not trained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +81,7 @@ class HamiltonianModel:
         """Return H (mean over `reads` of the chip) and S of a structure as blocks."""
         self._check(structure)
         bonds = bonds_within(structure, {p: r.cutoff for p, r in self.fitted.reach.items()})
+        self._warn_outside(structure, bonds)
         index = _Index(len(structure), bonds)
         size = max(irreps.starts(self.fitted.shells[int(z)])[-1] for z in structure.numbers)
         root = keys.child(keys.root(self.seed if seed is None else seed), "predict")
@@ -90,6 +100,18 @@ class HamiltonianModel:
             source="prediction",
         )
         return in_order_of(frame, self.order)
+
+    def uncertainty(self, structure: Structure) -> Float[np.ndarray, " n_atom"]:
+        """Return the standard deviation [eV] of each atom's on-site scalars, from the posterior."""
+        features = self.fitted.network.atoms(
+            self.fitted.network.densities(structure), keys.child(keys.root(self.seed), "error")
+        )
+        out = np.zeros(len(structure))
+        for z, table in self.fitted.onsite.items():
+            atoms = np.flatnonzero(structure.numbers == z)
+            if len(atoms):
+                out[atoms] = table[0].deviation(atom_rows(features[0][atoms], 0))
+        return out
 
     def save(self, path: str | Path) -> None:
         """Write the model as safetensors with JSON metadata; loading it cannot run code."""
@@ -128,6 +150,31 @@ class HamiltonianModel:
             )
         if not len(structure) or not np.isfinite(structure.positions).all():
             raise InputError("the structure has no atoms or positions that are not finite")
+
+    def _warn_outside(self, structure: Structure, bonds: dict[ElementPair, Bonds]) -> None:
+        """Warn of surroundings that no training frame resembles, with the error to expect."""
+        deviation = self.uncertainty(structure)
+        usual = np.array([self.fitted.onsite[int(z)][0].rmse for z in structure.numbers])
+        beyond = np.flatnonzero(deviation > _FAR * np.maximum(usual, 1e-12))
+        if len(beyond):
+            worst = int(beyond[np.argmax(deviation[beyond])])
+            warnings.warn(
+                f"{len(beyond)} of {len(structure)} atoms have surroundings unlike those in training; "
+                f"on-site levels of atom {worst} are uncertain by {deviation[worst]:.2g} eV "
+                f"(usually {usual[worst]:.2g} eV)",
+                OutsideTraining,
+                stacklevel=3,
+            )
+        short = [
+            f"{float(b.distance.min()):.2f} Å between Z = {a} and {c} (trained from "
+            f"{self.fitted.reach[a, c].shortest:.2f} Å)"
+            for (a, c), b in bonds.items()
+            if b.distance.min() < self.fitted.reach[a, c].shortest - 0.05
+        ]
+        if short:
+            warnings.warn(
+                f"bond shorter than in training: {short[0]}", OutsideTraining, stacklevel=3
+            )
 
     def _add_blocks(
         self,

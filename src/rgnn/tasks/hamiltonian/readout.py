@@ -37,9 +37,21 @@ class Ridge:
     alpha: float
     rmse: float
     """Root of the mean squared error [target unit] of the folds left out."""
+    inverse: Float[np.ndarray, "n_feature n_feature"] | None = None
+    """(Σ xᵀx + α)⁻¹, where error bars are wanted."""
+
+    def leverage(self, rows: Float[np.ndarray, "n x"]) -> Float[np.ndarray, " n"]:
+        """Return x (Σ xᵀx + α)⁻¹ xᵀ: below 1 inside the training data, large outside."""
+        if self.inverse is None:
+            raise ValueError("this ridge was solved without its inverse")
+        return np.einsum("ni,ij,nj->n", rows, self.inverse, rows, optimize=True)
+
+    def deviation(self, rows: Float[np.ndarray, "n x"]) -> Float[np.ndarray, " n"]:
+        """Return the standard deviation [target unit] of predictions for `rows`."""
+        return self.rmse * np.sqrt(1 + np.maximum(self.leverage(rows), 0))
 
 
-def solve(sums: Sums, alphas: Sequence[float]) -> Ridge:
+def solve(sums: Sums, alphas: Sequence[float], *, error_bars: bool = False) -> Ridge:
     """Return the ridge with the strength that predicts left-out folds best.
 
     Features are scaled to unit root mean square (never by less than a thousandth of the median,
@@ -55,12 +67,15 @@ def solve(sums: Sums, alphas: Sequence[float]) -> Ridge:
             rest = matrix - sums.matrix[fold], moment - sums.moment[fold]
             for n, alpha in enumerate(alphas):
                 errors[n] += _fold_error(sums, fold, _weights(*rest, scale, alpha))
-    else:
+    else:  # nothing to leave out: the strength that is best for most sets
         errors[:] = np.abs(np.log(np.asarray(alphas) / 1e-5))
     best = int(np.argmin(errors))
     rows = max(int(sums.count.sum()) * sums.square.shape[1], 1)
     weights = _weights(matrix, moment, scale, alphas[best])
-    return Ridge(weights, alphas[best], float(np.sqrt(max(errors[best], 0.0) / rows)))
+    rmse = float(np.sqrt(max(errors[best], 0.0) / rows))
+    unit = np.eye(len(matrix))
+    inverse = _weights(matrix, unit, scale, alphas[best]) if error_bars else None
+    return Ridge(weights, alphas[best], rmse, inverse)
 
 
 def _scale(matrix: np.ndarray, count: int) -> Float[np.ndarray, " n"]:

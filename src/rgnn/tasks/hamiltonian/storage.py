@@ -111,6 +111,11 @@ def _arrays(found: Fitted) -> Arrays:
         out |= {_hop(pair, channel): ridge.weights for channel, ridge in table.items()}
     for z, degrees in found.onsite.items():
         out |= {_on(z, degree): ridge.weights for degree, ridge in degrees.items()}
+        out |= {
+            f"{_on(z, degree)}.inverse": ridge.inverse
+            for degree, ridge in degrees.items()
+            if ridge.inverse is not None
+        }
     return out
 
 
@@ -124,7 +129,8 @@ def _from_parts(arrays: Arrays, facts: Mapping[str, Any]) -> HamiltonianModel:
     onsite: dict[int, dict[int, Ridge]] = {}
     for key, (alpha, rmse) in facts["ridges"].items():
         kind, *numbers = key.split(".")
-        ridge, parts = Ridge(arrays[key], alpha, rmse), [int(n) for n in numbers]
+        ridge = Ridge(arrays[key], alpha, rmse, arrays.get(f"{key}.inverse"))
+        parts = [int(n) for n in numbers]
         if kind == "hopping":
             hopping.setdefault((parts[0], parts[1]), {})[Channel(parts[2], parts[3])] = ridge
         else:

@@ -1,0 +1,143 @@
+"""`rgnn hamiltonian`: fit, evaluate, and draw bands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rgnn.cli import options
+from rgnn.cli.progress import progress
+from rgnn.cli.tell import Line, tell
+
+app = typer.Typer(no_args_is_help=True, help="DFT Hamiltonians, bands, densities of states.")
+
+Data = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA...",
+        help="Frames (.npz), OpenMX .scfout, SIESTA files, folders, or graphene-openmx/train.",
+    ),
+]
+
+
+@app.command()
+def fit(
+    train: Data,
+    out: options.Out,
+    valid: Annotated[
+        list[str] | None,
+        typer.Option("--valid", metavar="FILE", help="Frames to test on; may be repeated."),
+    ] = None,
+    config: options.Config = None,
+    chip: options.Chip = None,
+    seed: options.Seed = 0,
+    reads: options.Reads = 1,
+    assignments: options.Assignments = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Fit a Hamiltonian model and write a run directory with its report."""
+    from rgnn.run import config as configuration
+    from rgnn.run import hamiltonian
+    from rgnn.tasks.hamiltonian.config import HamiltonianConfig
+
+    order = hamiltonian.Fit(
+        train=train,
+        out=out,
+        valid=valid or [],
+        chip=chip,
+        seed=seed,
+        reads=reads,
+        config=configuration.resolve(HamiltonianConfig, file=config, assignments=assignments or []),
+        resume=resume,
+        overwrite=overwrite,
+    )
+    with progress() as report:
+        run, metrics = hamiltonian.fit(order, report)
+    tell([("tested on", metrics["tested_on"]), *_lines(metrics)])
+    tell([("model ", str(run.path / hamiltonian.MODEL)), ("report", str(run.path / "report.html"))])
+
+
+@app.command()
+def evaluate(
+    model: options.Model,
+    data: Data,
+    json: options.Json = None,
+    reads: options.Reads = 1,
+    seed: options.Seed = 0,
+) -> None:
+    """Compare a model with DFT Hamiltonians, element by element and band by band."""
+    from rgnn.run import hamiltonian
+    from rgnn.run.directory import to_json
+
+    with progress() as report:
+        metrics = hamiltonian.evaluate_files(model, data, reads=reads, seed=seed, progress=report)
+    tell(_lines(metrics))
+    if json:
+        json.write_text(to_json(metrics), encoding="utf-8")
+
+
+@app.command()
+def bands(
+    model: options.Model,
+    structure: Annotated[
+        str, typer.Argument(metavar="STRUCTURE", help="Structure file (its last frame).")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write figures.")],
+    path: Annotated[
+        str | None, typer.Option("--path", help="Corners of the path, e.g. GKMG.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar="FILE", help="DFT Hamiltonian of the structure."),
+    ] = None,
+    points: Annotated[int, typer.Option("--points", min=2, help="k points on the path.")] = 120,
+    dos: Annotated[bool, typer.Option("--dos/--no-dos", help="Density of states too.")] = True,
+) -> None:
+    """Predict H and S of a structure; write its bands and files other programs read."""
+    from rgnn.run import hamiltonian_bands
+
+    order = hamiltonian_bands.Bands(model, structure, out, path, reference, points, dos)
+    with progress() as report:
+        found = hamiltonian_bands.draw(order, report)
+    tell(_band_lines(found))
+    tell([("files", str(out))])
+
+
+def _lines(metrics: dict) -> list[Line]:
+    """Return the metrics of a Hamiltonian model in words."""
+    trained, frozen = metrics["trained_weights"], metrics["frozen_weights"]
+    lines = [
+        ("frames", f"{metrics['n_frames']} ({metrics['n_atoms']} atoms)"),
+        ("H", f"MAE {metrics['h_mae_meV']:.3f} meV, RMSE {metrics['h_rmse_meV']:.3f} meV"),
+        (
+            "",
+            f"on-site MAE {metrics['onsite_mae_meV']:.3f} meV, hopping "
+            f"{metrics['hopping_mae_meV']:.3f} meV",
+        ),
+        ("S", f"off by at most {metrics['overlap_max_error']:.1e}"),
+    ]
+    if "band_mae_meV" in metrics:
+        lines += _band_lines(metrics)
+    share = 100 * metrics["trained_fraction"]
+    lines.append(
+        (
+            "weights",
+            f"{trained:,} trained of {trained + frozen:,} ({share:.1f} %); the others are frozen "
+            "on the chip",
+        )
+    )
+    return [*lines, ("time", f"{metrics['cpu_seconds']:.1f} CPU s")]
+
+
+def _band_lines(found: dict) -> list[Line]:
+    if "n_levels" in found:
+        span = f"{found['lowest_eV']:.3f} … {found['highest_eV']:.3f} eV"
+        return [("levels", f"{found['n_levels']} of {found['n_orbitals']} at Γ: {span}")]
+    if "band_mae_meV" not in found:
+        return [("bands", f"Fermi level {found['fermi_eV']:.3f} eV, {found['n_k']} k points")]
+    text = (
+        f"MAE {found['band_mae_meV']:.2f} meV, largest {found['band_max_meV']:.1f} meV, "
+        f"{found['ghost_states']:.0f} ghost states (occupied + 2 eV)"
+    )
+    return [("bands", text)]

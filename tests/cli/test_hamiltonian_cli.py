@@ -1,0 +1,94 @@
+"""`rgnn hamiltonian` as a user meets it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import rgnn.datasets
+from rgnn.cli.main import app
+
+PACKAGED = Path(rgnn.datasets.__file__).parent / "graphene-openmx"
+SMALL = [
+    *("around_atom.cutoff=4", "around_atom.n_radial=5", "around_atom.lmax=3"),
+    *("near_atom.cutoff=3", "near_atom.n_radial=3", "near_atom.lmax=2"),
+    *("around_bond.cutoff=4", "around_bond.n_radial=5", "around_bond.lmax=4"),
+    *("bond.linear=24", "bond.products=16", "bond.mixed=8", "bond.product_m=1", "bond.knots=5"),
+    *("atom.linear=6", "atom.products=8", "atom.mixed=16", "readout.alphas=[0.001]"),
+]
+
+
+def rgnn_command(*words: str | Path):
+    return CliRunner().invoke(app, ["hamiltonian", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("hamiltonian") / "run"
+    options = [part for assignment in SMALL for part in ("--set", assignment)]
+    result = rgnn_command("fit", "graphene-openmx/train", "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_a_fit_leaves_a_complete_run(run):
+    names = {path.name for path in run.iterdir()}
+    assert {"config.yaml", "metrics.json", "model.rgnn", "record.json", "report.html"} <= names
+    metrics = json.loads((run / "metrics.json").read_text())
+    wanted = {"h_mae_meV", "h_rmse_meV", "onsite_mae_meV", "hopping_mae_meV"}
+    wanted |= {"hermiticity_max_meV", "band_mae_meV", "trained_weights", "frozen_weights"}
+    assert wanted <= set(metrics)
+    assert metrics["hermiticity_max_meV"] == 0.0
+
+
+def test_evaluate_writes_json(run, tmp_path):
+    result = rgnn_command(
+        "evaluate", run, PACKAGED / "bands/unit.npz", "--json", tmp_path / "found.json"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "found.json").read_text())["n_frames"] == 1
+
+
+def test_bands_draws_and_exports(run, tmp_path):
+    unit = PACKAGED / "bands/unit.npz"
+    result = rgnn_command(
+        "bands",
+        run,
+        unit,
+        "--out",
+        tmp_path,
+        "--path",
+        "GKMG",
+        "--reference",
+        unit,
+        "--points",
+        12,
+        "--no-dos",
+    )
+    assert result.exit_code == 0, result.output
+    assert {"bands.png", "bands.svg", "bands.npz", "hamiltonian.npz", "H.TSHS", "bands.json"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    with np.load(tmp_path / "bands.npz") as found:
+        assert found["energy_eV"].shape[1:] == found["reference_eV"].shape
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "none.npz", "--out", "{tmp}/a"], "no such file"),
+        (["fit", "graphene-openmx/nothing", "--out", "{tmp}/b"], "parts train and bands"),
+        (["evaluate", "{tmp}/no-run", "graphene-openmx/bands"], "no such model or run directory"),
+        (["bands", "{run}", "{unit}", "--out", "{tmp}/c", "--path", "GXQ"], "unknown corner"),
+        (["fit", "graphene-openmx/train", "--out", "{tmp}/d", "--set", "bond.knot=3"], "knots"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, words, message):
+    unit = str(PACKAGED / "bands/unit.npz")
+    filled = [w.format(tmp=tmp_path, run=run, unit=unit) for w in words]
+    result = rgnn_command(*filled)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
