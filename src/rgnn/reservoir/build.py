@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rgnn.crossbar.build import Block, Periphery, mount
+from rgnn.crossbar.build import Block, Periphery
 from rgnn.crossbar.matvec import AbstractMatVec
+from rgnn.crossbar.places import mount_by_line
 from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.layer import DensityLayer
@@ -40,8 +41,8 @@ class Calibration:
 
     reference_distance: Float[np.ndarray, "n_species n_species"]
     """Where radial functions of a pair of elements resolve best [Å]."""
-    limits: Float[np.ndarray, " n_matrix"]
-    """Input range of every matrix, in the order they are cut."""
+    limits: Float[np.ndarray, " n_line"]
+    """Input range of every line of every matrix, matrices in the order they are cut."""
     source_scale: Float[np.ndarray, " n_source_product"]
     """Scale of the invariants that messages are read from, one per product."""
     scalar_centre: Float[np.ndarray, " n_scalar"]
@@ -86,9 +87,10 @@ def assemble(
 ) -> Reservoir:
     """Return the reservoir on the given rung; `blocks` in the order of `Blueprint.all_shapes`."""
     design = blueprint(config, len(calibration.reference_distance))
+    lines = np.cumsum([n_in for _, n_in in design.all_shapes])[:-1]
     mounted = iter(
-        mount(block, periphery, limit=float(limit), dtype=dtype)
-        for block, limit in zip(blocks, calibration.limits, strict=True)
+        mount_by_line(block, periphery, limits=limits, dtype=dtype)
+        for block, limits in zip(blocks, np.split(calibration.limits, lines), strict=True)
     )
     arrays = {name: tuple(next(mounted) for _ in group) for name, group in design.shapes.items()}
     reference = jnp.asarray(calibration.reference_distance, dtype)

@@ -38,7 +38,7 @@ def calibrate(
     n_scalar = config.message.scalars
     start = Calibration(
         reference_distance,
-        np.ones(len(blocks)),
+        np.ones(sum(n_in for _, n_in in design.all_shapes)),
         np.ones(len(design.source)),
         np.zeros(n_scalar),
         np.ones(n_scalar),
@@ -62,7 +62,7 @@ def calibrate(
         scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
     )
     message = _peaks([f.messages for f in _inputs(config, scalars, blocks, sample, dtype)])
-    peaks = np.concatenate([density, density, [np.abs(scaled).max()], message])
+    peaks = np.concatenate([density, density, np.abs(scaled).max(axis=0), message])
     return replace(scalars, limits=_HEADROOM * peaks)
 
 
@@ -82,10 +82,14 @@ def _inputs(
     return [_network_inputs(network, around) for around, _ in sample]
 
 
-def _peaks(frames: Sequence[Sequence]) -> Float[np.ndarray, " n_matrix"]:
-    """Return the largest magnitude of every matrix's inputs; 1 where there is nothing."""
-    peaks = np.max([[float(np.abs(a).max(initial=0)) for a in frame] for frame in frames], axis=0)
-    return np.where(peaks > 0, peaks, 1.0)
+def _peaks(frames: Sequence[Sequence]) -> Float[np.ndarray, " n_line"]:
+    """Return the largest magnitude on every line, matrix after matrix; tiny where there is none."""
+
+    def by_line(inputs) -> Float[np.ndarray, " n_in"]:
+        return np.abs(np.asarray(inputs)).reshape(-1, inputs.shape[-1]).max(axis=0, initial=0)
+
+    peaks = np.max([np.concatenate([by_line(a) for a in frame]) for frame in frames], axis=0)
+    return np.where(peaks > 0, peaks, 1e-6 * max(float(peaks.max()), 1e-12))
 
 
 def _rms_by_run(
