@@ -17,7 +17,7 @@ from rgnn.graph.batch import Graph
 from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.density import EdgeFunctions, edge_functions
 from rgnn.reservoir.gradient import Cotangents, gradient_through, value_through
-from rgnn.reservoir.jacobian import PairReads
+from rgnn.reservoir.jacobian import PairReads, draw_reads
 from rgnn.reservoir.layer import DensityLayer, read_key
 from rgnn.reservoir.products import Product
 
@@ -111,23 +111,22 @@ class MessageLayer(eqx.Module):
     ) -> list[PairReads]:
         """Return the reads of s_j ⊗ R and s_j ⊗ R′ of every pair, by degree."""
         inputs = self.weighted(edges, sent)
-        return [
-            PairReads(
-                mv.tangent(inputs.radial, key=read_key(key, "message value", degree)),
-                mv.tangent(inputs.radial_slope, key=read_key(key, "message slope", degree)),
-            )
-            for degree, mv in enumerate(self.mixing)
-        ]
+        arrays, whole = [[mv] for mv in self.mixing], [slice(None)]
+        values = draw_reads(arrays, inputs.radial, whole, read_key(key, "message value"))
+        slopes = draw_reads(arrays, inputs.radial_slope, whole, read_key(key, "message slope"))
+        return [PairReads(*pair) for pair in zip(values, slopes, strict=True)]
 
     def scalar_reads(
         self, edges: EdgeFunctions, key: PRNGKeyArray | None
     ) -> list[Float[Array, "n_atom n_neighbour _scalar _column"]]:
         """Return the reads of R alone in the place of every scalar: how a column follows s_jq."""
         by_scalar = [
-            [
-                mv.tangent(edges.radial, key=read_key(key, "message by scalar", degree, q))
-                for degree, mv in enumerate(self.of_scalar(q))
-            ]
+            draw_reads(
+                [[mv] for mv in self.of_scalar(q)],
+                edges.radial,
+                [slice(None)],
+                read_key(key, "message by scalar", q),
+            )
             for q in range(self.n_scalar)
         ]
         return [jnp.stack(reads, axis=-2) for reads in zip(*by_scalar, strict=True)]
