@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rgnn.core.errors import InputError
-from rgnn.device.chip import Chip
+from rgnn.device import transform
+from rgnn.device.chip import Chip, weight_unit
 
 
 def test_a_saved_chip_reads_the_same(tmp_path):
@@ -14,6 +15,15 @@ def test_a_saved_chip_reads_the_same(tmp_path):
     again = Chip.load(tmp_path / "chip.npz")
     np.testing.assert_array_equal(again.conductance, chip.conductance)
     assert (again.noise, again.wiring, again.name) == (chip.noise, "shared", "mine")
+
+
+def test_the_scale_of_weights_survives_what_happens_to_the_cells(tmp_path):
+    """The digital side does not notice that a chip has aged."""
+    chip = Chip.sample("wan-2022", seed=1)
+    old = transform.aged(chip, 86400.0, technology="wan-2022")
+    old.save(tmp_path / "old.npz")
+    for changed in (old, Chip.load(tmp_path / "old.npz"), transform.levelled(old, levels=4)):
+        assert weight_unit(changed) == weight_unit(chip)
 
 
 def test_a_bare_map_is_one_macro(tmp_path):

@@ -140,5 +140,5 @@ def test_files_that_are_something_else_are_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             read(tmp_path / name)
-    with pytest.raises(InputError, match="no .npz or .scfout"):
+    with pytest.raises(InputError, match=r"no \.npz or \.scfout"):
         read_all([tmp_path / "empty"])

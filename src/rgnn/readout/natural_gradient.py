@@ -4,12 +4,13 @@ With the centred log-derivatives Ō (samples × parameters, divided by √sample
 local energies ε̄ (divided alike), the direction is the solution of a damped least-squares problem
 that remembers the previous direction φ′,
 
-    φ = μ φ′ + (Ōᵀ Ō + λ D)⁻¹ Ōᵀ (ε̄ − Ō μ φ′),        D = diag(Ōᵀ Ō) + floor
+    φ = μ φ′ + (Ōᵀ Ō + λ D)⁻¹ Ōᵀ (ε̄ − Ō μ φ′),        D = diag(Ōᵀ Ō) + floor · 1
 
 μ = 0 is stochastic reconfiguration (doi 10.1103/PhysRevB.71.241103), μ > 0 is SPRING
 (doi 10.1016/j.jcp.2024.113351). The system is solved with as many unknowns as there are samples
-or parameters, whichever is fewer; the two forms are the same numbers. Damping each parameter in
-units of its own variance makes the direction independent of how parameters are scaled.
+or parameters, whichever is fewer; the two forms are the same numbers. Damping a parameter in units
+of its own variance makes the direction independent of how parameters are scaled; the floor holds
+back those that hardly change ψ, which would otherwise run far on noise.
 """
 
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ class NaturalGradient:
     """λ: relative increase of every parameter's variance."""
     momentum: float = 0.9
     """μ: how much of the previous direction is kept."""
-    floor: float = 1e-6
-    """Smallest variance of a log-derivative that is trusted."""
-    trust: float = 0.1
-    """Largest change of ψ in a step, |δψ|/|ψ| = step · √(φᵀ Ōᵀ Ō φ)."""
+    floor: float = 1.0
+    """Variance of a log-derivative below which damping no longer shrinks with it."""
+    trust: float = 0.05
+    """Largest change of ψ in a step, |δψ|/|ψ| = step · √(φᵀ Ōᵀ Ō φ), and of any parameter."""
 
 
 def direction(
@@ -57,9 +58,11 @@ def step_size(
     rate: Float[Array, ""] | float,
     settings: NaturalGradient,
 ) -> Float[Array, ""]:
-    """Return the step along −φ: `rate`, shortened where ψ would change by more than `trust`."""
-    change = jnp.linalg.norm(_centred(jacobian, phi.dtype) @ phi)
-    return jnp.minimum(rate, settings.trust / jnp.maximum(change, 1e-300))
+    """Return the step along −φ: `rate`, or less where ψ or a parameter would change too much."""
+    change = jnp.maximum(
+        jnp.linalg.norm(_centred(jacobian, phi.dtype) @ phi), jnp.max(jnp.abs(phi))
+    )
+    return jnp.minimum(rate, settings.trust / jnp.maximum(change, jnp.finfo(phi.dtype).tiny))
 
 
 def _by_parameters(o: Array, target: Array, scale: Array) -> Array:

@@ -23,7 +23,7 @@ from rgnn.tasks.wavefunction.features import (
     separations,
     two_electron,
 )
-from rgnn.tasks.wavefunction.jet import Field, Jet, exp, linear
+from rgnn.tasks.wavefunction.jet import Field, exp, linear
 from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
 from rgnn.tasks.wavefunction.streams import Features, Streams
 
@@ -47,9 +47,9 @@ class Inputs(NamedTuple):
     """The frozen part of ψ at some positions: all that the readouts need."""
 
     features: Features
-    smooth: Jet | Array
-    displacement: Jet | Array
-    separation: Jet | Array
+    smooth: Field
+    displacement: Field
+    separation: Field
 
 
 class Ansatz(eqx.Module):

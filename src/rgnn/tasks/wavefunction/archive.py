@@ -113,7 +113,7 @@ def load_state(path: Path, molecule: Molecule) -> tuple[State, np.ndarray]:
 def _write(path: Path, header: dict[str, Any], **arrays: Any) -> None:
     plain = {name: np.asarray(jax.device_get(value)) for name, value in arrays.items()}
     with Path(path).open("wb") as stream:
-        np.savez(stream, header=np.array(json.dumps(header)), **plain)
+        np.savez(stream, allow_pickle=False, header=np.array(json.dumps(header)), **plain)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

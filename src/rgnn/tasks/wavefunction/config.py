@@ -9,8 +9,8 @@ from rgnn.tasks.wavefunction.streams import Size
 from rgnn.tasks.wavefunction.system import Molecule
 from rgnn.tasks.wavefunction.vmc import Training
 
-_WIDTHS = ((2, 32), (10, 64))
-_ITERATIONS = ((1, 100), (2, 300), (6, 600))
+_WIDTHS = ((2, 64), (4, 48))
+_ITERATIONS = ((1, 100), (2, 200), (4, 400))
 _DETERMINANTS = ((2, 1), (6, 5))
 
 

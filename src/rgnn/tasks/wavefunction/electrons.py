@@ -63,9 +63,9 @@ def gather(f: Field, weight: Float[np.ndarray, "n n"]) -> Field:
     """Return Σ_j w_ij f(r_i − r_j) as a function of all positions; `f` is (…, n, n, feature)."""
     w = jnp.asarray(weight, f.dtype)
     total = linear(lambda array: jnp.einsum("...ijf,ij->...if", array, w), f)
-    if not isinstance(f, Jet) or not isinstance(total, Jet):
-        return total
     mine = scatter(total)
+    if not isinstance(f, Jet) or not isinstance(mine, Jet):
+        return mine
     partners = jnp.moveaxis(f.dx * w[:, :, None], -2, 1)  # (reads, partner, 3, *batch, n, f)
     return Jet(mine.x, mine.dx - _by_coordinate(partners), 2 * mine.lap)
 

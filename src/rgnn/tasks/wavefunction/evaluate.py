@@ -27,9 +27,9 @@ Progress = Callable[[str, int, int], None]
 class Evaluation:
     """How long walkers are followed, and how precise the energy shall be."""
 
-    samples: int = 400
+    samples: int = 1000
     """Local energies of every walker, at most."""
-    moves: int = 20
+    moves: int = 10
     """Metropolis steps between two of them."""
     burn_in: int = 400
     """Metropolis steps before the first."""

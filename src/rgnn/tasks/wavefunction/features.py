@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 from rgnn.tasks.wavefunction.electrons import differences
 from rgnn.tasks.wavefunction.jet import (
     Field,
-    Jet,
     concatenate,
     coordinates,
     linear,
@@ -33,15 +32,15 @@ LOG_UNIT = 3.0
 
 def displacements(
     electrons: Float[Array, "*batch n 3"], nuclei: Float[Array, "m 3"], *, derivatives: bool
-) -> Jet | Array:
+) -> Field:
     """Return r_i − R_A, (…, n, m, 3), with derivatives by r_i where asked for."""
-    x: Jet | Array = coordinates(electrons) if derivatives else electrons
+    x: Field = coordinates(electrons) if derivatives else electrons
     shape = (nuclei.shape[0], 3)
     spread = linear(lambda r: jnp.broadcast_to(r[..., None, :], (*r.shape[:-1], *shape)), x)
     return spread + (-nuclei)
 
 
-def separations(electrons: Float[Array, "*batch n 3"], *, derivatives: bool) -> Jet | Array:
+def separations(electrons: Float[Array, "*batch n 3"], *, derivatives: bool) -> Field:
     """Return r_i − r_j, (…, n, n, 3), with derivatives by r_i where asked for."""
     x = differences(electrons)
     return coordinates(x) if derivatives else x

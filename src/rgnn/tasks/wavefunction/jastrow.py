@@ -23,7 +23,7 @@ def nuclear_cusp(displacement: Field, smooth: Field, charges: Float[Array, " m"]
     Together with e^(−Z s) it is the hydrogen-like orbital e^(−Z r), exactly.
     """
     distance = sqrt((displacement * displacement).sum(-1))
-    terms = (distance - smooth) * (-charges)
+    terms = (distance + -smooth) * (-charges)
     return scatter(terms.sum(-1)[..., None]).sum((-1, -2))
 
 

@@ -19,7 +19,6 @@ with numbers where only its value is needed.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -63,11 +62,15 @@ class Jet(eqx.Module):
 
     def __getitem__(self, index) -> "Jet":
         """Return the part `jet[..., index]`; the index must start with an ellipsis."""
-        return linear(lambda array: array[index], self)
+        return self.map(lambda array: array[index])
 
     def sum(self, axis: int | tuple[int, ...]) -> "Jet":
         """Return the sum over trailing (negative) axes."""
-        return linear(lambda array: array.sum(axis), self)
+        return self.map(lambda array: array.sum(axis))
+
+    def map(self, function: Callable[[Array], Array]) -> "Jet":
+        """Return a linear `function` of trailing axes that broadcasts over leading ones."""
+        return Jet(function(self.x), function(self.dx), function(self.lap))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -80,7 +83,7 @@ class Jet(eqx.Module):
         return self.x.dtype
 
 
-Field = TypeVar("Field", Jet, Array)
+Field = Jet | Array
 """A quantity with its derivatives, or its value alone."""
 
 
@@ -91,9 +94,7 @@ def inner(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]
 
 def linear(function: Callable[[Array], Array], f: Field) -> Field:
     """Return a linear `function` of trailing axes that broadcasts over leading ones."""
-    if isinstance(f, Jet):
-        return Jet(function(f.x), function(f.dx), function(f.lap))
-    return function(f)
+    return f.map(function) if isinstance(f, Jet) else function(f)
 
 
 def chain(
@@ -148,7 +149,7 @@ def concatenate(fields: Sequence[Field]) -> Field:
     """Return the fields side by side on the last axis."""
     jets = [f for f in fields if isinstance(f, Jet)]
     if not jets:
-        return jnp.concatenate(fields, -1)
+        return jnp.concatenate([value(f) for f in fields], -1)
     reads = max(f.dx.shape[0] for f in jets)
     tangents = [jnp.broadcast_to(f.dx, (reads, *f.dx.shape[1:])) for f in jets]
     return Jet(

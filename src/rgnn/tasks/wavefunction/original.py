@@ -17,7 +17,6 @@ from rgnn.core.errors import InputError
 from rgnn.crossbar.matvec import AbstractMatVec, Exact
 from rgnn.device.chip import Chip
 from rgnn.tasks.wavefunction.electrons import Spins
-from rgnn.tasks.wavefunction.jet import tanh
 from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
 
 DEPTH = 4
@@ -61,8 +60,8 @@ class OriginalNetwork(eqx.Module):
             around = [jnp.einsum("n,...nmf->...mf", w, p) for w in of_spin]
             z = single(jnp.concatenate([h, *means, *around], -1))
             if number < len(self.double):
-                p = _residual(p, tanh(self.double[number](p)))
-            h = _residual(h, tanh(z))
+                p = _residual(p, jnp.tanh(self.double[number](p)))
+            h = _residual(h, jnp.tanh(z))
         return h
 
 

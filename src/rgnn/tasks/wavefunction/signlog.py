@@ -22,13 +22,13 @@ class SignLog(NamedTuple):
     """ψ = sign · e^log."""
 
     sign: Array
-    log: Jet | Array
+    log: Field
 
 
 class Scaled(NamedTuple):
     """ψ = value · e^scale, where `scale` is a number chosen to keep `value` of order one."""
 
-    value: Jet | Array
+    value: Field
     scale: Array
 
 

@@ -10,7 +10,7 @@ sampled at electron positions of known density.
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +26,10 @@ BASIS = "cc-pvdz"
 
 HEAVIEST = 36
 
+RIDGE = 1e-4
+"""Regularisation of the first orbitals, in units of the mean square of a feature: readouts stay
+small enough for single precision and for reads of a noisy chip."""
+
 FIRST_RANGE = 1.0
 """Range [bohr] of the electron cusps before training."""
 
@@ -34,7 +38,7 @@ FIRST_RANGE = 1.0
 class Orbitals:
     """Orbitals of a Gaussian-basis calculation and how the determinants occupy them."""
 
-    mol: object
+    mol: Any
     coefficients: Float[np.ndarray, "n_basis n_orbital"]
     exponents: Float[np.ndarray, " n_orbital"]
     """Decay of every orbital, √(−2ε) [1/bohr]."""
@@ -46,7 +50,7 @@ class Orbitals:
 
     def __call__(self, points: Float[np.ndarray, "p 3"]) -> Float[np.ndarray, "p n_orbital"]:
         """Return the orbitals at `points` [bohr]."""
-        return self.mol.eval_gto("GTOval_sph", points) @ self.coefficients  # pyright: ignore
+        return self.mol.eval_gto("GTOval_sph", points) @ self.coefficients
 
 
 def orbitals(molecule: Molecule, *, determinants: int) -> Orbitals:
@@ -128,9 +132,9 @@ def sample(molecule: Molecule, found: Orbitals, rng: np.random.Generator, count:
     return Sample(electrons, density)
 
 
-def fit(ansatz: Ansatz, found: Orbitals, seen: Sample, *, ridge: float = 1e-6) -> Readouts:
+def fit(ansatz: Ansatz, found: Orbitals, seen: Sample, *, ridge: float = RIDGE) -> Readouts:
     """Return readouts whose orbitals are `found`, as far as the features of `seen` allow."""
-    n_orbital, n_one = found.coefficients.shape[1], np.shape(seen.features)[1]
+    n_orbital, n_one = found.coefficients.shape[1], np.asarray(seen.features).shape[1]
     dtype = ansatz.nuclei.dtype
     exponent = np.repeat(found.exponents[:, None], len(ansatz.charges), 1)
     blank = Readouts(
@@ -167,7 +171,8 @@ def _ridge(
     return np.stack(rows)
 
 
-def _hartree_fock(molecule: Molecule):
+def _hartree_fock(molecule: Molecule) -> tuple[Any, Any]:
+    """Return the molecule and the converged field of PySCF."""
     try:
         from pyscf import gto, scf
     except ImportError as error:
@@ -187,17 +192,20 @@ def _hartree_fock(molecule: Molecule):
         spin=spins.n_up - spins.n_down,
         charge=int(molecule.charges.sum()) - spins.count,
     )
-    field = (scf.RHF if spins.n_up == spins.n_down else scf.ROHF)(mol).run()
+    kind: Any = scf.RHF if spins.n_up == spins.n_down else scf.ROHF
+    field = kind(mol).run()
     if not field.converged:
         field = field.newton().run()
     return mol, field
 
 
-def _outer_pair(field, pairs: int):
+def _outer_pair(
+    field: Any, pairs: int
+) -> tuple[Float[np.ndarray, "n_basis n"], Float[np.ndarray, " pairs"]]:
     """Return natural orbitals of the outermost pair and the coefficients of its determinants."""
     from pyscf import mcscf
 
-    active = mcscf.CASSCF(field, pairs, 2)
+    active: Any = mcscf.CASSCF(field, pairs, 2)
     active.natorb = True
     active.verbose = 0
     active.run()

@@ -27,14 +27,14 @@ from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.device.chip import Chip
 from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
 from rgnn.tasks.wavefunction.features import COUNT_TWO
-from rgnn.tasks.wavefunction.jet import Field, Jet, concatenate, linear, read, tanh
+from rgnn.tasks.wavefunction.jet import Field, concatenate, linear, read, tanh
 
 
 class Features(NamedTuple):
     """What the readouts see of every electron (…, n, n_one) and of its pairs (…, n, n_two)."""
 
-    one: Jet | Array
-    two: Jet | Array
+    one: Field
+    two: Field
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Size:
 
     width: int | None = None
     """None: chosen by the number of electrons."""
-    pair_width: int = 16
+    pair_width: int = 32
     layers: int = 2
     """Layers in which electrons meet, after the embedding."""
     embedding_gain: float = 1.5
@@ -143,7 +143,8 @@ def build(
     embedding_scale = jnp.asarray(size.embedding_gain / np.sqrt(n_one), dtype)
     layers = []
     for layer in shapes:
-        own, mean, pair = (None if shape is None else mounted(next(blocks)) for shape in layer)
+        own, mean = mounted(next(blocks)), mounted(next(blocks))
+        pair = None if layer[2] is None else mounted(next(blocks))
         inputs = layer[0][1] + 2 * layer[1][1], layer[2][1] if layer[2] else 1
         scales = (jnp.asarray(size.gain / np.sqrt(n), dtype) for n in inputs)
         layers.append(Layer(own, mean, pair, *scales))

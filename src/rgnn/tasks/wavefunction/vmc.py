@@ -34,7 +34,7 @@ class Training:
     """None: chosen by the number of electrons."""
     moves: int = 10
     """Metropolis steps between two gradients."""
-    rate: float = 0.2
+    rate: float = 0.15
     """First step along the natural gradient [1/Ha]: imaginary time."""
     delay: float = 100.0
     """Iterations after which the step has halved."""
@@ -66,7 +66,7 @@ class State(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What one iteration reports; `worst` is the walker with the most extreme local energy."""
+    """What one iteration reports; `worst` is the walker of the largest |E_L|."""
 
     energy: Float[Array, "..."]
     variance: Float[Array, "..."]
@@ -87,7 +87,7 @@ class Problem(eqx.Module):
 
         def read(electrons: Array, key: PRNGKeyArray) -> Array:
             inputs = self.ansatz.inputs(electrons, key=key, derivatives=False)
-            return self.ansatz.log_psi(readouts, inputs).log
+            return value(self.ansatz.log_psi(readouts, inputs).log)
 
         return read
 
@@ -134,7 +134,7 @@ def energies_and_jacobian(
     """Return local energies and ∂ log|ψ|/∂θ, both from the same reads."""
 
     def log_of(theta: Readouts, inputs) -> Array:
-        return problem.ansatz.log_psi(theta, inputs).log
+        return value(problem.ansatz.log_psi(theta, inputs).log)
 
     def one(x: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
         energy, inputs = problem.local_energy(readouts, x, k)
@@ -177,7 +177,7 @@ def run(
             energy.var(),
             acceptance,
             step,
-            jnp.argmax(jnp.where(jnp.isfinite(energy), jnp.abs(energy - energy.mean()), jnp.inf)),
+            jnp.argmax(jnp.where(jnp.isfinite(energy), jnp.abs(energy), jnp.inf)),
             jnp.isfinite(energy).all(),
         )
         return new._replace(walkers=walkers), info

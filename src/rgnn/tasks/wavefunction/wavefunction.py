@@ -18,6 +18,7 @@ from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.evaluate import Evaluated, check, evaluate, settle
 from rgnn.tasks.wavefunction.features import COUNT_TWO, count_one
+from rgnn.tasks.wavefunction.jet import value
 from rgnn.tasks.wavefunction.statistics import Estimate
 from rgnn.tasks.wavefunction.system import Molecule, molecule
 from rgnn.tasks.wavefunction.vmc import Problem, State
@@ -193,7 +194,7 @@ def _seen(problem: Problem, sample: start.Sample, key: PRNGKeyArray) -> start.Sa
 
     @jax.jit
     def features(x: Array) -> Array:
-        return problem.ansatz.inputs(x, key=key, derivatives=False).features.one[:, 0]
+        return value(problem.ansatz.inputs(x, key=key, derivatives=False).features.one)[:, 0]
 
     return sample._replace(
         features=np.asarray(features(jnp.asarray(sample.electrons, dtype)), float)
