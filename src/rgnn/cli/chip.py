@@ -76,3 +76,105 @@ def presets() -> None:
     from rgnn.device import presets
 
     tell([(name, presets.get(name).source) for name in presets.names()])
+
+
+@app.command()
+def cost(
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", help="Run directory or model file.")
+    ] = None,
+    atoms: Annotated[int, typer.Option("--atoms", min=1, help="Atoms of a structure.")] = 192,
+    neighbours: Annotated[
+        int, typer.Option("--neighbours", min=0, help="Neighbours of an atom within the cutoff.")
+    ] = 40,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="MD steps to quote.")] = 1_000_000,
+    constants: Annotated[
+        Path | None, typer.Option("--constants", metavar="FILE", help="Your constants, in YAML.")
+    ] = None,
+    sources: Annotated[
+        bool, typer.Option("--sources", help="List every constant with range and source.")
+    ] = False,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's table and what it must have assumed.")
+    ] = False,
+    json: options.Json = None,
+) -> None:
+    """Itemise energy, latency and area of a model on the chip, beside digital hardware."""
+    from rgnn.cost.constants import load
+    from rgnn.run import chip
+    from rgnn.run import cost as bill
+
+    if sources:
+        tell(
+            (name, f"{c.typical:g} {c.unit} ({c.low:g} … {c.high:g}): {c.source}")
+            for name, c in load(constants).items()
+        )
+    if paper:
+        tell(bill.paper(constants))
+    if model is not None:
+        found = bill.account(
+            model, atoms=atoms, neighbours=neighbours, steps=steps, constants=constants
+        )
+        tell(bill.lines(found))
+        if json:
+            chip.write_json(json, bill.numbers(found))
+    elif not (sources or paper):
+        raise typer.BadParameter("give a MODEL, --paper or --sources")
+
+
+@app.command()
+def sweep(
+    model: options.Model,
+    data: Annotated[list[str], typer.Argument(metavar="DATA", help="Frames to test on.")],
+    vary: Annotated[
+        str,
+        typer.Option(
+            "--vary",
+            help="bits, adc_bits, noise, age, stuck, telegraph, levels, wires or rows.",
+        ),
+    ],
+    values: Annotated[str, typer.Option("--values", metavar="A,B,C", help="Values to try.")],
+    out: options.Out,
+    train: Annotated[
+        list[str] | None,
+        typer.Option("--train", metavar="FRAMES", help="Fit again at every point, on new chips."),
+    ] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Reads, events or chips.")] = 3,
+    reads: options.Reads = 1,
+    seed: options.Seed = 0,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")] = 1,
+    dask: Annotated[
+        str | None, typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster.")
+    ] = None,
+    json: options.Json = None,
+) -> None:
+    """Vary one property of a model's chip and write a table and a figure of the errors."""
+    from rgnn.cli.progress import progress
+    from rgnn.run import chip
+    from rgnn.run import sweep as sweeps
+
+    order = sweeps.Sweep(
+        model, tuple(data), vary, sweeps.numbers(values), tuple(train or ()), repeats, reads, seed
+    )
+    with progress() as report:
+        errors = sweeps.run(order, jobs=jobs, dask=dask, progress=report)
+    page = sweeps.write(order, errors, out)
+    tell([*sweeps.lines(order, errors), ("table", str(out / "sweep.csv")), ("report", str(page))])
+    if json:
+        chip.write_json(json, sweeps.record(order, errors))
+
+
+@app.command()
+def wires(
+    chip: Annotated[str, typer.Argument(metavar="CHIP", help="Chip file, preset, or preset:seed.")],
+    word_line: Annotated[float, typer.Option("--word-line", help="Ω per segment.")] = 1.0,
+    bit_line: Annotated[float, typer.Option("--bit-line", help="Ω per segment.")] = 1.0,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Word lines driven at once.")] = 64,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="CHIP.npz", help="Write the chip with wires.")
+    ] = None,
+) -> None:
+    """Solve the wires of a macro exactly and say how much current they cost."""
+    from rgnn.run import chip as chips
+
+    tell(chips.wire_losses(chip, word_line, bit_line, rows, out))

@@ -176,7 +176,7 @@ class Crossbar(AbstractMatVec):
             code, signed(self.cells, wiring=self.wiring), peak=peak, coarsely=coarsely
         )
         if self.cell_std is not None:
-            power_peak = 4 * (peak + 1) ** 2
+            power, power_peak = jax.lax.stop_gradient(power), 4 * (peak + 1) ** 2
             variance = exact_sum(power, self._cell_variance, peak=power_peak, coarsely=coarsely)
             current = current + _root(variance) * jax.random.normal(
                 needed(key), current.shape, current.dtype

@@ -14,7 +14,7 @@ from rgnn.crossbar.array import Crossbar, Tiled, signed
 from rgnn.crossbar.converter import Style
 from rgnn.crossbar.matvec import AbstractMatVec, Exact, Quantised
 from rgnn.crossbar.wires import effective_matrix
-from rgnn.device.chip import Chip
+from rgnn.device.chip import Chip, weight_unit
 
 Strip = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
 """Conductances [µS] and the standard deviations of one read."""
@@ -96,7 +96,7 @@ def cut(chip: Chip, shapes: Sequence[tuple[int, int]]) -> list[Block]:
     than a macro has rows is split into tiles, whose partial sums add up digitally.
     """
     shelves = _Shelves(chip)
-    gain = 1.0 / _weight_std(chip)
+    gain = 1.0 / weight_unit(chip)
     blocks = []
     for n_out, n_in in shapes:
         blocks.append(Block(shelves.take(n_out, n_in), gain, chip.wiring))
@@ -193,14 +193,6 @@ def _converter_errors(
 def adc_limit(weight: Float[np.ndarray, "n_out n_in"]) -> float:
     """Return the converter's range: four times the largest row norm, so full drive fits."""
     return 4.0 * float(np.sqrt(np.square(weight).sum(axis=1).max()))
-
-
-def _weight_std(chip: Chip) -> float:
-    """Return the standard deviation [µS] of the signed weights the whole chip can form."""
-    spread = float(chip.conductance.std())
-    if spread == 0:
-        raise InputError(f"chip '{chip.name}': all cells are equal, so every weight would be 0")
-    return float(np.sqrt(2.0)) * spread
 
 
 class _Shelves:

@@ -20,6 +20,8 @@ def write(chip: Chip, path: Path) -> None:
         "wiring": np.array(chip.wiring),
         "name": np.array(chip.name),
     }
+    if chip.unit_weight is not None:
+        arrays["unit_weight_uS"] = np.array(chip.unit_weight)
     if chip.wires is not None:
         arrays["wires_ohm"] = np.array([chip.wires.word_line, chip.wires.bit_line])
         arrays["drive"] = np.array(chip.wires.drive)
@@ -42,6 +44,7 @@ def read(path: Path) -> Chip:
         str(arrays.get("wiring", "pairs")),  # pyright: ignore[reportArgumentType]
         str(arrays.get("name", path.stem)),
         wires,
+        float(arrays["unit_weight_uS"]) if "unit_weight_uS" in arrays else None,
     )
 
 

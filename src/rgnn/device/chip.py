@@ -39,6 +39,9 @@ class Chip:
     name: str = "unnamed"
     wires: Wires | None = None
     """None are ideal wires."""
+    unit_weight: float | None = None
+    """Difference of two cells [µS] that counts as weight 1; None: the spread of such differences.
+    Kept when a chip ages or breaks, as the digital side keeps its scale."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -107,6 +110,20 @@ class Chip:
         from rgnn.device import archive
 
         return archive.read(Path(path))
+
+
+def weight_unit(chip: Chip) -> float:
+    """Return the difference of two cells [µS] that counts as weight 1.
+
+    Unless the chip says otherwise, the standard deviation of all differences it can form, so that
+    weights have unit variance.
+    """
+    if chip.unit_weight is not None:
+        return chip.unit_weight
+    spread = float(chip.conductance.std())
+    if spread == 0:
+        raise InputError(f"chip '{chip.name}': all cells are equal, so every weight would be 0")
+    return float(np.sqrt(2.0)) * spread
 
 
 def _check(chip: Chip) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from rgnn.core.errors import InputError
 from rgnn.device import aging, faults
-from rgnn.device.chip import Chip
+from rgnn.device.chip import Chip, weight_unit
 
 
 def aged(
@@ -88,7 +88,9 @@ def rearranged(chip: Chip, *, rows: int, columns: int) -> Chip:
 
 
 def _with_cells(chip: Chip, cells: Float[np.ndarray, "m r c"], event: str) -> Chip:
-    return replace(chip, conductance=cells, name=f"{chip.name}, {event}")
+    return replace(
+        chip, conductance=cells, name=f"{chip.name}, {event}", unit_weight=weight_unit(chip)
+    )
 
 
 def _stream(event: str, seed: int) -> np.random.Generator:

@@ -8,10 +8,12 @@ from typing import Any, get_args
 import numpy as np
 
 from rgnn.core.errors import InputError
+from rgnn.crossbar import build
 from rgnn.device import characterise, measured, presets, transform
 from rgnn.device.characterise import Characterisation
 from rgnn.device.chip import Chip, Wiring
 from rgnn.plot import chip as plot
+from rgnn.run import inputs
 from rgnn.run.report import Headline, Picture, Report, Section, Table, render
 
 
@@ -204,3 +206,32 @@ def _npz(out: Path) -> Path:
         raise InputError(f"--out {out}: a chip is a .npz file, e.g. {out.with_suffix('.npz')}")
     out.parent.mkdir(parents=True, exist_ok=True)
     return out
+
+
+def wire_losses(
+    text: str, word_line: float, bit_line: float, rows: int, out: Path | None
+) -> list[tuple[str, str]]:
+    """Return what resistive wires do to the strips of a chip's first macro, one line a topic."""
+    chip = inputs.chip(text)
+    assert chip is not None, "a chip was named"
+    height = chip.conductance.shape[1]
+    if rows > height:
+        raise InputError(f"--rows {rows}: a macro of this chip has {height} word lines")
+    wired = chip.with_wires(word_line, bit_line)
+    lines = []
+    for name, first in (("top strip", 0), ("bottom strip", height - rows)):
+        seen = build.read_strip(wired, 0, first, rows)[0]
+        cells = chip.conductance[0, first : first + rows]
+        lost = 1 - seen[cells > 0] / cells[cells > 0]
+        error = float(np.sqrt(np.square(seen - cells).mean()) / cells.std())
+        lines.append(
+            (
+                name,
+                f"cells lose {lost.mean():.2%} of their current, the worst {lost.max():.2%}; "
+                f"{error:.2%} of the spread of conductances",
+            )
+        )
+    if out is not None:
+        wired.save(_npz(out))
+        lines.append(("chip", str(out)))
+    return lines

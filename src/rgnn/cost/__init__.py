@@ -1,0 +1,1 @@
+"""The hardware bill: what reads of a model cost in energy, time and area."""

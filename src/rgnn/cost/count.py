@@ -1,0 +1,99 @@
+"""How often which array is read, and what is computed beside them.
+
+A `Workload` is counted from shapes alone: the model is never run. One read is one input vector sent
+as pulses through one matrix; derivatives are further reads (no array is read backwards).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rgnn.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ArrayReads:
+    """Reads of one matrix for one structure."""
+
+    name: str
+    n_out: int
+    n_in: int
+    activations: int
+    tangents: int
+
+    @property
+    def reads(self) -> int:
+        """Return all reads."""
+        return self.activations + self.tangents
+
+    @property
+    def macs(self) -> int:
+        """Return the multiply-accumulate operations that the reads stand for."""
+        return self.reads * self.n_out * self.n_in
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Everything done for one structure: reads, digital operations, numbers in and out."""
+
+    name: str
+    arrays: tuple[ArrayReads, ...]
+    digital_macs: int
+    interface_bits: int
+    n_atoms: int
+
+    @property
+    def reads(self) -> int:
+        """Return all reads of all arrays."""
+        return sum(array.reads for array in self.arrays)
+
+    @property
+    def macs(self) -> int:
+        """Return the operations done in the arrays."""
+        return sum(array.macs for array in self.arrays)
+
+
+def force_workload(
+    shapes: dict[str, list[tuple[int, int]]],
+    *,
+    n_species: int,
+    n_radial: int,
+    n_feature: int,
+    n_atoms: int,
+    n_neighbours: int,
+) -> Workload:
+    """Return the work for energies and forces (an MD step) of one structure.
+
+    `shapes` are the matrices of `reservoir.build.Blueprint`: every neighbour density of degree ℓ is
+    2ℓ + 1 activation reads per atom. For forces every pair is read twice per degree (the radial
+    functions and their slopes), on the word lines of the neighbour's element; scalars that travel
+    with messages three times (their gradient). Digital: both contractions of these reads, products
+    and readout, each once forward and twice for the gradient.
+    """
+    if n_atoms < 1 or n_neighbours < 0:
+        raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
+    pairs = n_atoms * n_neighbours
+    arrays, digital = [], 3 * 3 * n_feature * n_atoms
+    for group, matrices in shapes.items():
+        for degree, (n_out, n_in) in enumerate(matrices):
+            if n_out == 0:
+                continue
+            scalar = group == "projection"
+            activations = n_atoms * (1 if scalar else 2 * degree + 1)
+            tangents = pairs * (3 if scalar else 2)
+            if group in ("density", "source"):
+                # Only the word lines of one element are driven for the slope of one pair.
+                arrays.append(ArrayReads(f"{group} l={degree}", n_out, n_in, activations, 0))
+                arrays.append(
+                    ArrayReads(f"{group} l={degree}, slopes", n_out, n_in // n_species, 0, tangents)
+                )
+            else:
+                arrays.append(ArrayReads(f"{group} l={degree}", n_out, n_in, activations, tangents))
+            digital += pairs * (2 * degree + 1) * (n_radial + 2 * n_out)
+    bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
+    return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
+
+
+def macros(shapes: Sequence[tuple[int, int]], *, rows: int = 512, columns: int = 512) -> int:
+    """Return how many macros hold matrices (n_out, n_in) as pairs, without counting leftovers."""
+    cells = sum(2 * n_out * n_in for n_out, n_in in shapes)
+    return max(1, -(-cells // (rows * columns)))
