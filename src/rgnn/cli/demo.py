@@ -19,7 +19,7 @@ def demo(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit a force field on packaged data, test it on a melt it never saw, and move the atoms."""
-    typer.echo("Amorphous Li3PO4: fit, test on a melt never seen, one picosecond of motion.")
+    typer.echo("Amorphous Li3PO4: fit, test on a melt never seen, half a picosecond of motion.")
     from rgnn.run import demo as whole
 
     with progress() as report:

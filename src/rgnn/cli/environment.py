@@ -12,6 +12,7 @@ _DEFAULTS = {
     "MKL_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # the compiler's alarms about its own pace tell users nothing
 }
 
 

@@ -29,6 +29,9 @@ def fit(
     seed: options.Seed = 0,
     reads: options.Reads = 1,
     rung: options.Rung = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Train on this many frames, evenly spaced.")
+    ] = None,
     assignments: options.Assignments = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -47,6 +50,7 @@ def fit(
         seed=seed,
         reads=reads,
         config=configuration.resolve(ForceConfig, file=config, assignments=changes),
+        limit=limit,
         resume=resume,
         overwrite=overwrite,
     )

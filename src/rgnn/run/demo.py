@@ -5,16 +5,29 @@ from pathlib import Path
 from typing import Any
 
 from rgnn.md.config import MDConfig
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig
 from rgnn.run import force, md, record
 from rgnn.run.directory import RunDirectory
 from rgnn.run.kinds import write_report
-from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 
 DATA = "li3po4-xtb"
 MD = "md"
+FRAMES = 120
+"""Training frames, half of what is packaged: the demo is to be over in minutes."""
+
+NETWORK = ForceConfig(
+    reservoir=ReservoirConfig(
+        lmax=2, pair_width=48, triple_width=48, message=MessageConfig(scalars=0)
+    ),
+    uncertainty=UncertaintyConfig(samples=8),
+    reads=1,
+)
+"""A small network, for the same reason."""
+
 MOTION = MDConfig(
     temperature_K=600.0,
-    steps=1000,
+    steps=500,
     timestep_fs=1.0,
     ensemble="nvt",
     thermostat="nose-hoover",
@@ -47,7 +60,8 @@ def demo(
         valid=f"{DATA}/test",
         out=out,
         seed=seed,
-        config=ForceConfig(),
+        config=NETWORK,
+        limit=FRAMES,
         resume=resume,
         overwrite=overwrite,
     )

@@ -42,6 +42,8 @@ class Fit:
     seed: int = 0
     reads: int = 1
     config: ForceConfig = field(default_factory=ForceConfig)
+    limit: int | None = None
+    """Train on this many frames at even spacing; None takes all."""
     resume: bool = False
     overwrite: bool = False
 
@@ -54,6 +56,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     stopwatch = record.Stopwatch()
     chip = inputs.chip(order.chip)
     frames = inputs.frames(order.train)
+    frames = frames if order.limit is None else thin(frames, order.limit)
     tested_on, test = _test_frames(order, frames)
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
     run.check_same_config(order.config)

@@ -119,7 +119,7 @@ def _bands(
 def _path(order: Bands, structure: Structure, reference: HamiltonianFrame | None) -> path.Path:
     """Return the named path, else the k points of the reference, else a path of the lattice."""
     if order.names is None and reference is not None and reference.bands is not None:
-        return path.from_points(reference.bands.k, structure.cell)
+        return path.from_points(reference.bands.k, structure)
     if not structure.pbc.any():
         return path.Path(np.zeros((1, 3)), np.zeros(1), ((0.0, "Γ"),))
     return path.named(structure, order.names or path.default_names(structure), order.n_points)
