@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rgnn.tasks.force.config import ForceConfig as ForceConfig
     from rgnn.tasks.force.model import ForceField as ForceField
     from rgnn.tasks.force.storage import load as load
+    from rgnn.tasks.wavefunction.config import WavefunctionConfig as WavefunctionConfig
+    from rgnn.tasks.wavefunction.wavefunction import Wavefunction as Wavefunction
 
 __version__ = _version("rgnn")
 
@@ -22,12 +24,23 @@ _HOME = {
     "Chip": "rgnn.device.chip",
     "ForceConfig": "rgnn.tasks.force.config",
     "ForceField": "rgnn.tasks.force.model",
+    "Wavefunction": "rgnn.tasks.wavefunction.wavefunction",
+    "WavefunctionConfig": "rgnn.tasks.wavefunction.config",
     "load": "rgnn.tasks.force.storage",
 }
 
 _PACKAGES = ("crossbar", "datasets")
 
-__all__ = ["Chip", "ForceConfig", "ForceField", "crossbar", "datasets", "load"]
+__all__ = [
+    "Chip",
+    "ForceConfig",
+    "ForceField",
+    "Wavefunction",
+    "WavefunctionConfig",
+    "crossbar",
+    "datasets",
+    "load",
+]
 
 
 def __getattr__(name: str):

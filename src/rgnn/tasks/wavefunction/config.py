@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from rgnn.core.errors import InputError
 from rgnn.crossbar.build import Periphery
-from rgnn.tasks.wavefunction.evaluate import Evaluation
+from rgnn.tasks.wavefunction.evaluate import SAMPLES, Evaluation
 from rgnn.tasks.wavefunction.streams import Size
 from rgnn.tasks.wavefunction.system import Molecule
 from rgnn.tasks.wavefunction.vmc import Training
@@ -12,6 +12,7 @@ from rgnn.tasks.wavefunction.vmc import Training
 _WIDTHS = ((2, 64), (4, 48))
 _ITERATIONS = ((1, 100), (2, 200), (4, 400))
 _DETERMINANTS = ((2, 1), (6, 5))
+_SAMPLES = ((2, 1200), (4, 400))
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ class WavefunctionConfig:
         n = molecule.spins.count
         width = self.size.width or _up_to(n, _WIDTHS, 64)
         iterations = self.training.iterations or _up_to(n, _ITERATIONS, 400)
+        samples = self.evaluation.samples or _up_to(n, _SAMPLES, SAMPLES)
         return replace(
             self,
             size=replace(self.size, width=width),
             determinants=self.determinants or _up_to(n, _DETERMINANTS, 1),
             training=replace(self.training, iterations=iterations),
+            evaluation=replace(self.evaluation, samples=samples),
         )
 
 

@@ -20,6 +20,9 @@ from rgnn.tasks.wavefunction.vmc import Problem, energies
 BLOCK = 10
 """Energies in one compiled call."""
 
+SAMPLES = 300
+"""Local energies of every walker where nothing else is said."""
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -27,19 +30,19 @@ Progress = Callable[[str, int, int], None]
 class Evaluation:
     """How long walkers are followed, and how precise the energy shall be."""
 
-    samples: int = 1000
-    """Local energies of every walker, at most."""
+    samples: int | None = None
+    """Local energies of every walker, at most; None: chosen by the number of electrons."""
     moves: int = 10
     """Metropolis steps between two of them."""
     burn_in: int = 400
     """Metropolis steps before the first."""
-    error_mHa: float = 0.03
+    error_mHa: float = 0.04
     """Stop once the standard error of the mean is below this."""
     chunk: int = 128
     """Walkers whose derivatives are held at a time."""
 
     def __post_init__(self) -> None:
-        if min(self.samples, self.moves, self.chunk) < 1 or self.burn_in < 0:
+        if min(self.samples or 1, self.moves, self.chunk) < 1 or self.burn_in < 0:
             raise InputError("evaluation: samples, moves and chunk must be at least 1")
 
 
@@ -69,7 +72,8 @@ def evaluate(
     for block in range(-(-settings.burn_in // 20)):
         walkers, _ = settle(problem, readouts, walkers, keys.child(key, "burn-in", block))
     series, dipole, kept = [], [], []
-    for block in range(-(-settings.samples // BLOCK)):
+    total = settings.samples or SAMPLES
+    for block in range(-(-total // BLOCK)):
         child = keys.child(key, "block", block)
         walkers, energy, centre = _block(problem, readouts, walkers, child, settings)
         series.append(np.asarray(energy, float))
@@ -77,7 +81,7 @@ def evaluate(
         dipole.append(-np.asarray(centre, float))
         kept.append(np.asarray(walkers.electrons))
         if progress is not None:
-            progress("evaluating", (block + 1) * BLOCK, settings.samples)
+            progress("evaluating", (block + 1) * BLOCK, total)
         found = estimate(np.concatenate(series))
         if block >= 4 and 1e3 * found.stderr < settings.error_mHa:
             break
