@@ -340,3 +340,7 @@ def test_resuming_with_other_settings_is_refused(run, data, tmp_path):
     fit = ("force", "fit", data / "train.extxyz", "--out", tmp_path / "run", "--resume")
     line = refuse(*fit, *SETTINGS, "--set", "reservoir.pair_width=6")
     assert "reservoir.pair_width" in line
+    line = refuse(*fit, *SETTINGS, "--seed", 2)
+    assert "another seed" in line
+    fit = ("force", "fit", data / "test.extxyz", "--out", tmp_path / "run", "--resume")
+    assert "another training frame" in refuse(*fit, *SETTINGS, "--seed", 1)

@@ -1,12 +1,10 @@
 """The `rgnn` command: collects the sub-commands; nothing heavy is imported before one runs."""
 
-import importlib
-import importlib.util
 from typing import Annotated
 
 import typer
 
-from rgnn.cli import demo, environment, force, show
+from rgnn.cli import chip, demo, environment, force, hamiltonian, show, wavefunction
 from rgnn.cli.failure import Careful
 
 app = typer.Typer(
@@ -46,9 +44,9 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.add_typer(force.app, name="force")
-for _name in ("hamiltonian", "wavefunction", "chip"):
-    if importlib.util.find_spec(f"rgnn.cli.{_name}"):
-        app.add_typer(importlib.import_module(f"rgnn.cli.{_name}").app, name=_name)
+app.add_typer(hamiltonian.app, name="hamiltonian")
+app.add_typer(wavefunction.app, name="wavefunction")
+app.add_typer(chip.app, name="chip")
 app.command("report")(show.report)
 
 

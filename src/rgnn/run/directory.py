@@ -33,7 +33,7 @@ CHECKPOINT = "checkpoint"
 
 _WRITTEN = (
     *(RECORD, METRICS, REPORT, f"{CHECKPOINT}*", "model*", "predictions*"),
-    *("chip.npz", "data.json"),
+    *("chip.npz", "inputs.json"),
     *("trajectory.extxyz", "log.csv", "figures", "md", CONFIG),
 )
 """What `overwrite` removes; the configuration, which marks a run, goes last."""

@@ -16,7 +16,7 @@ from rgnn.io.summary import describe
 from rgnn.run import config, inputs, kinds, record
 from rgnn.run.comparison import compare
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory
-from rgnn.run.force_report import CHIP, DATA, PREDICTIONS
+from rgnn.run.force_report import CHIP, INPUTS, PREDICTIONS
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
 
@@ -62,8 +62,9 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     run.check_same_config(order.config)
     if run.finished:
         return run, run.read_json(METRICS)
+    _check_same_inputs(run, order, frames)
     run.write_config(order.config)
-    run.write_json(DATA, {"training frames": _described(frames), "test frames": _described(test)})
+    run.write_json(INPUTS, _inputs(order, frames) | {"test frames": _described(test)})
     model = ForceField.fit(
         frames,
         chip=chip,
@@ -140,6 +141,22 @@ def predict_file(
         energy_std=[p.energy_std for p in predictions],
     )
     return len(frames)
+
+
+def _inputs(order: Fit, frames: Sequence[Frame]) -> dict[str, Any]:
+    """Return what, besides the settings, decides the outcome of a fit."""
+    return {"seed": order.seed, "chip": order.chip, "training frames": _described(frames)}
+
+
+def _check_same_inputs(run: RunDirectory, order: Fit, frames: Sequence[Frame]) -> None:
+    """Refuse to resume a fit with another seed, chip or other frames."""
+    before = run.read_json(INPUTS) if order.resume else {}
+    for name, value in _inputs(order, frames).items():
+        if before and before.get(name) != value:
+            raise InputError(
+                f"{run.path} was started with another {name.removesuffix('s')}; resume with the "
+                "same, or start again with --overwrite"
+            )
 
 
 def _described(frames: Sequence[Frame]) -> dict[str, str]:

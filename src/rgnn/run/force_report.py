@@ -13,7 +13,7 @@ from rgnn.run.report import Headline, Picture, Report, Section, Table, metrics_t
 
 PREDICTIONS = "predictions.npz"
 CHIP = "chip.npz"
-DATA = "data.json"
+INPUTS = "inputs.json"
 
 
 def page(run: RunDirectory) -> Report:
@@ -118,6 +118,10 @@ def _chip(run: RunDirectory) -> tuple[Section, ...]:
 
 
 def _data(run: RunDirectory) -> Section:
-    described = run.read_json(DATA)
-    tables = [Table(list(rows.items()), caption=name) for name, rows in described.items()]
+    described = run.read_json(INPUTS)
+    tables = [
+        Table(list(rows.items()), caption=name)
+        for name, rows in described.items()
+        if isinstance(rows, dict)
+    ]
     return Section("Data", content=tables, folded=True)

@@ -14,7 +14,6 @@ MODULES = {
     "demo": "rgnn.run.demo_report",
     "hamiltonian": "rgnn.run.hamiltonian_report",
     "wavefunction": "rgnn.run.wavefunction_report",
-    "chip": "rgnn.run.chip_report",
 }
 """Kind of run, as its record names it → a module with `page(run) -> Report`."""
 
