@@ -97,7 +97,7 @@ def assemble(
     inputs = design.shapes["density"][0][1]
     radial = RadialBasis(reference, config.cutoff, config.n_radial)
     decay = _decay(config.n_radial, config.decay, inputs, dtype)
-    layer = DensityLayer(radial, decay, arrays["density"])
+    layer = DensityLayer(radial, decay, arrays["density"], config.activation_reads)
     if not config.message.scalars:
         return Reservoir(layer, design.own)
     message = _message(config, calibration, design, arrays, layer, dtype)
@@ -116,7 +116,7 @@ def _message(
     widths = [p.width for p in design.source]
     scale = np.repeat(calibration.source_scale, widths) / np.sqrt(sum(widths))
     return MessageLayer(
-        source=DensityLayer(layer.radial, layer.decay, arrays["source"]),
+        source=DensityLayer(layer.radial, layer.decay, arrays["source"], layer.repeats),
         source_plan=design.source,
         source_scale=jnp.asarray(scale, dtype),
         projection=arrays["projection"][0],
@@ -125,6 +125,7 @@ def _message(
         radial=RadialBasis(layer.radial.reference_distance, m.cutoff, m.n_radial),
         decay=_decay(m.n_radial, config.decay, m.scalars * m.n_radial, dtype),
         mixing=arrays["message"],
+        repeats=layer.repeats,
     )
 
 

@@ -50,12 +50,16 @@ class ReservoirConfig:
     """Products of three densities per coupling path (body order four)."""
     decay: float = 1.0
     """Radial function n enters with weight 1 / (1 + (n / decay)²)."""
+    activation_reads: int = 8
+    """Reads of an activation that are averaged on a noisy chip. Derivative reads, one per pair and
+    degree, are many more and are not repeated."""
     message: MessageConfig = field(default_factory=MessageConfig)
 
     def __post_init__(self) -> None:
         _require(1.0 <= self.cutoff <= 15.0, f"cutoff must lie in 1 … 15 Å, got {self.cutoff}")
         _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
         _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
+        _require(1 <= self.activation_reads <= 1000, "activation_reads must lie in 1 … 1000")
         _require(self.decay > 0, f"decay must be positive, got {self.decay}")
         widths = (self.single_width, self.pair_width, self.triple_width)
         _require(min(widths) >= 0 and max(widths) > 0, f"widths {widths} leave no features")

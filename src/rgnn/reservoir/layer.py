@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.core import keys
-from rgnn.crossbar.matvec import AbstractMatVec
+from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.graph.batch import Graph
 from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.density import EdgeFunctions, edge_functions
@@ -23,6 +24,8 @@ class DensityLayer(eqx.Module):
     radial: RadialBasis
     decay: Float[Array, " n_radial"]
     mixing: tuple[AbstractMatVec, ...]
+    repeats: int = eqx.field(static=True, default=1)
+    """Reads of an activation that are averaged."""
 
     @property
     def lmax(self) -> int:
@@ -55,7 +58,7 @@ class DensityLayer(eqx.Module):
     ) -> list[Float[Array, "_m n_atom _column"]]:
         """Return the reads of all densities."""
         return [
-            mv(rho, key=read_key(key, degree))
+            averaged_read(mv, rho, self.repeats, read_key(key, degree))
             for degree, (mv, rho) in enumerate(zip(self.mixing, densities, strict=True))
         ]
 
@@ -63,6 +66,20 @@ class DensityLayer(eqx.Module):
         """Return the part of the degree's array that neighbours of one element drive."""
         count = self.radial.count
         return self.mixing[degree].driven(element * count, (element + 1) * count)
+
+
+def averaged_read(
+    mv: AbstractMatVec, x: Float[Array, "*batch n_in"], repeats: int, key: PRNGKeyArray | None
+) -> Float[Array, "*batch n_out"]:
+    """Return the mean of `repeats` reads of the same activations; one where reads are exact.
+
+    Activations are read once an atom, derivatives once a pair and degree: reading the former
+    several times costs little and takes most of the noise out of what everything is built on.
+    """
+    if not mv.noisy or repeats == 1:
+        return mv(x, key=key)
+    draws = jax.vmap(lambda k: mv(x, key=k))(jax.random.split(needed(key), repeats))
+    return jnp.mean(draws, axis=0)
 
 
 def read_key(key: PRNGKeyArray | None, *names: str | int) -> PRNGKeyArray | None:

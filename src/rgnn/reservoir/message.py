@@ -18,7 +18,7 @@ from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.density import EdgeFunctions, edge_functions
 from rgnn.reservoir.gradient import Cotangents, gradient_through, value_through
 from rgnn.reservoir.jacobian import PairReads, draw_reads
-from rgnn.reservoir.layer import DensityLayer, read_key
+from rgnn.reservoir.layer import DensityLayer, averaged_read, read_key
 from rgnn.reservoir.products import Product
 
 
@@ -36,6 +36,8 @@ class MessageLayer(eqx.Module):
     radial: RadialBasis
     decay: Float[Array, " n_radial"]
     mixing: tuple[AbstractMatVec, ...]
+    repeats: int = eqx.field(static=True, default=1)
+    """Reads of an activation that are averaged."""
 
     @property
     def lmax(self) -> int:
@@ -51,7 +53,8 @@ class MessageLayer(eqx.Module):
         self, invariants: Float[Array, "n_atom n_source"], key: PRNGKeyArray | None
     ) -> Float[Array, "n_atom n_scalar"]:
         """Return tanh of the centred and scaled read of the source invariants."""
-        read = self.projection(invariants * self.source_scale, key=read_key(key, "scalars"))
+        inputs = invariants * self.source_scale
+        read = averaged_read(self.projection, inputs, self.repeats, read_key(key, "scalars"))
         return jnp.tanh((read - self.centre) * self.steepness)
 
     def scalar_jacobian(
@@ -89,7 +92,7 @@ class MessageLayer(eqx.Module):
     ) -> list[Float[Array, "_m n_atom _column"]]:
         """Return the reads of all message densities."""
         return [
-            mv(rho, key=read_key(key, "message", degree))
+            averaged_read(mv, rho, self.repeats, read_key(key, "message", degree))
             for degree, (mv, rho) in enumerate(zip(self.mixing, densities, strict=True))
         ]
 

@@ -1,0 +1,248 @@
+"""Every number about force fields in README and docs: `python benchmarks/force.py DATA [--only …]`.
+
+DATA is a folder with the benchmark sets (acac, mlearn, lips; extended XYZ); the Li3PO4 sets are
+packaged. One thread, CPU seconds of the process including compilation, no compilation cache.
+Results go to docs/results/force.json (appended case by case) and docs/results/force.md.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+import jax
+import numpy as np
+
+import rgnn
+from rgnn.core.structure import Frame
+from rgnn.crossbar.build import Periphery
+from rgnn.io.structures import read_frames, to_ase
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.tasks.force.config import UncertaintyConfig
+from rgnn.tasks.force.model import Predictor
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+NO_MESSAGE = MessageConfig(scalars=0)
+
+MOLECULE = ReservoirConfig(
+    cutoff=5.0, single_width=24, pair_width=96, triple_width=160, message=NO_MESSAGE
+)
+METAL = ReservoirConfig(
+    cutoff=5.0, single_width=24, pair_width=128, triple_width=160, message=NO_MESSAGE
+)
+IONIC = ReservoirConfig(
+    cutoff=5.0, single_width=48, pair_width=64, triple_width=80, message=NO_MESSAGE
+)
+GLASS = ReservoirConfig(
+    cutoff=4.5, single_width=48, pair_width=64, triple_width=96, message=NO_MESSAGE
+)
+NOISY = ReservoirConfig(
+    cutoff=4.5, single_width=256, pair_width=96, triple_width=64, message=NO_MESSAGE
+)
+
+
+def config(
+    reservoir: ReservoirConfig, rung: str = "exact", group_by: str = "", **options
+) -> rgnn.ForceConfig:
+    """Return a configuration; everything not named is the default."""
+    return rgnn.ForceConfig(
+        reservoir=reservoir,
+        periphery=Periphery(rung),
+        uncertainty=UncertaintyConfig(group_by=group_by),
+        **options,
+    )
+
+
+def fit_and_test(
+    train: list[Frame], test: list[Frame], settings: rgnn.ForceConfig, seed: int, **options
+) -> tuple[rgnn.ForceField, dict[str, float]]:
+    """Return a model and its errors, with the CPU seconds of its fit."""
+    start = time.process_time()
+    model = rgnn.ForceField.fit(train, config=settings, seed=seed, **options)
+    seconds = time.process_time() - start
+    return model, {**model.evaluate(test), "fit_cpu_seconds": seconds}
+
+
+def acac(data: Path, seed: int, frames: int) -> dict[str, float]:
+    """Acetylacetone, first `frames` training frames, the whole 300 K test trajectory."""
+    train = read_frames(data / "acac/train_300K.extxyz")[:frames]
+    test = read_frames(data / "acac/test_MD_300K.extxyz")
+    return fit_and_test(train, test, config(MOLECULE), seed)[1]
+
+
+def mo(data: Path, seed: int) -> dict[str, float]:
+    """Molybdenum, official split."""
+    train = read_frames(data / "mlearn/Mo_training.extxyz")
+    test = read_frames(data / "mlearn/Mo_test.extxyz")
+    return fit_and_test(train, test, config(METAL), seed)[1]
+
+
+def lips(data: Path, seed: int) -> dict[str, float]:
+    """Li6.75P3S11, 600 training frames, official validation file."""
+    train = read_frames(data / "lips/train.extxyz")
+    test = read_frames(data / "lips/valid.extxyz")
+    return fit_and_test(train, test, config(IONIC), seed)[1]
+
+
+def li3po4_xtb(data: Path, seed: int) -> dict[str, float]:
+    """Amorphous Li3PO4, GFN1-xTB, tested on a melt never seen."""
+    train, test = _packaged("li3po4-xtb")
+    return fit_and_test(train, test, config(GLASS, group_by="melt"), seed)[1]
+
+
+def li3po4_dft(data: Path, seed: int) -> dict[str, float]:
+    """The same in PBE, the xTB readout as prior mean; and without it."""
+    settings = config(GLASS, group_by="melt")
+    prior, _ = fit_and_test(*_packaged("li3po4-xtb"), settings, seed)
+    train, test = _packaged("li3po4-dft")
+    _, alone = fit_and_test(train, test, settings, seed)
+    _, both = fit_and_test(train, test, settings, seed, prior=prior)
+    return {**both, "force_relative_error_without_prior": alone["force_relative_error"]}
+
+
+def ladder(data: Path, seed: int, rung: str, noise: float | None) -> dict[str, float]:
+    """Li3PO4 (xTB) on one rung of the ladder, trained and tested on it."""
+    train, test = _packaged("li3po4-xtb")
+    chip = rgnn.Chip.sample(seed=seed, macros=8)
+    chip = chip if noise is None else chip.with_noise(noise)
+    settings = config(NOISY, rung, "melt")
+    return fit_and_test(train[::2], test, settings, seed, chip=chip)[1]
+
+
+def speed(data: Path, seed: int) -> dict[str, float]:
+    """Energy and forces of 192 atoms of Li3PO4 after compilation, with the accurate network."""
+    train, test = _packaged("li3po4-xtb")
+    model, _ = fit_and_test(train[::24], test[:1], config(GLASS), seed)
+    structure = _repeated(test[0], (2, 2, 1))
+    predict, key = Predictor(model), jax.random.key(0)
+    predict(structure, key=key, uncertainty=False)
+    start, calls = time.process_time(), 20
+    for _ in range(calls):
+        predict(structure, key=key, uncertainty=False)
+    seconds = time.process_time() - start
+    return {"n_atoms": len(structure), "us_per_atom": 1e6 * seconds / calls / len(structure)}
+
+
+def nve(data: Path, seed: int) -> dict[str, float]:
+    """Energy drift over 10 ps at 1 fs and 600 K, 48 atoms of Li3PO4, noise-free chip."""
+    from tempfile import TemporaryDirectory
+
+    from rgnn.md.config import MDConfig
+    from rgnn.md.dynamics import run
+
+    train, test = _packaged("li3po4-xtb")
+    coldest = min(test, key=lambda f: float(f.info["temperature_K"]))
+    model, _ = fit_and_test(train[::2], test[:1], config(GLASS, group_by="melt"), seed)
+    atoms = to_ase(coldest)
+    atoms.calc = None
+    with TemporaryDirectory() as folder:
+        common = {"temperature_K": 600.0, "timestep_fs": 1.0, "seed": seed}
+        heat = MDConfig(ensemble="nvt", steps=1000, **common)
+        run(atoms, model.calculator(uncertainty=False), heat, Path(folder) / "heat")
+        last = read_frames(Path(folder) / "heat/trajectory.extxyz", need_labels=False)[-1]
+        free = MDConfig(ensemble="nve", steps=10_000, **common)
+        out = Path(folder) / "free"
+        run(to_ase(last), model.calculator(uncertainty=False), free, out)
+        log = np.genfromtxt(out / "log.csv", delimiter=",", names=True)
+    time_ps = log["time_fs"] / 1000
+    total = 1000 * log[next(n for n in log.dtype.names if n.startswith("total"))] / len(atoms)
+    drift = np.polyfit(time_ps, total, 1)[0]
+    return {"drift_meV_per_atom_per_ps": float(drift), "wander_meV_per_atom": float(total.std())}
+
+
+CASES: dict[str, Callable[[Path, int], dict[str, float]]] = {
+    "acac-200": lambda data, seed: acac(data, seed, 200),
+    "acac-500": lambda data, seed: acac(data, seed, 500),
+    "mo": mo,
+    "lips": lips,
+    "li3po4-xtb": li3po4_xtb,
+    "li3po4-dft": li3po4_dft,
+    "ladder-exact": lambda data, seed: ladder(data, seed, "exact", None),
+    "ladder-quantised": lambda data, seed: ladder(data, seed, "quantised", None),
+    "ladder-crossbar-2%": lambda data, seed: ladder(data, seed, "crossbar", 0.02),
+    "ladder-crossbar-5%": lambda data, seed: ladder(data, seed, "crossbar", 0.05),
+    "speed-192": speed,
+    "nve": nve,
+}
+
+SHOWN = {
+    "force_rmse_meV_per_A": "F RMSE (meV/Å)",
+    "force_mae_meV_per_A": "F MAE (meV/Å)",
+    "force_relative_error": "Σ|ΔF|/Σ|F|",
+    "force_relative_error_without_prior": "without prior",
+    "energy_mae_meV_per_atom": "E MAE (meV/atom)",
+    "fit_cpu_seconds": "fit (CPU s)",
+    "trained_fraction": "trained share",
+    "us_per_atom": "µs/atom",
+    "drift_meV_per_atom_per_ps": "drift (meV/atom/ps)",
+}
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    """Return mean ± standard deviation over chip seeds as Markdown."""
+    lines = ["| case | seeds | " + " | ".join(SHOWN.values()) + " |"]
+    lines.append("|---" * (len(SHOWN) + 2) + "|")
+    for case, runs in results.items():
+        cells = []
+        for key in SHOWN:
+            values = [run[key] for run in runs if key in run]
+            short = (
+                ""
+                if not values or (key == "us_per_atom" and "force_mae_meV_per_A" in runs[0])
+                else _spread(values)
+            )
+            cells.append(short)
+        lines.append(f"| {case} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    mean, std = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return f"{mean:.3g} ± {std:.1g}"
+
+
+def _packaged(name: str) -> tuple[list[Frame], list[Frame]]:
+    return rgnn.datasets.load(name, "train"), rgnn.datasets.load(name, "test")
+
+
+def _repeated(frame: Frame, repeat: tuple[int, int, int]):
+    from rgnn.io.structures import structure_of
+
+    return structure_of(to_ase(replace(frame)) * repeat)
+
+
+def main() -> None:
+    """Run the cases asked for and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", help="comma-separated cases", default=",".join(CASES))
+    parser.add_argument("--seeds", type=int, default=3)
+    asked = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    store = RESULTS / "force.json"
+    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
+    known |= {"date": date.today().isoformat(), "machine": platform.processor() or "x86_64"}
+    for case in asked.only.split(","):
+        runs = []
+        for seed in range(asked.seeds):
+            runs.append(CASES[case](asked.data, seed))
+            print(case, seed, {k: round(v, 4) for k, v in runs[-1].items()}, flush=True)
+            known["cases"][case] = runs
+            store.write_text(json.dumps(known, indent=1) + "\n")
+    rows = {case: known["cases"][case] for case in CASES if case in known["cases"]}
+    text = f"# Force fields, measured {known['date']}\n\n`python benchmarks/force.py DATA`\n\n"
+    (RESULTS / "force.md").write_text(text + table(rows) + "\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

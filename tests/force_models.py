@@ -1,0 +1,44 @@
+"""Small force fields that several test modules share, fitted once per process."""
+
+from functools import cache
+
+import rgnn
+from rgnn.crossbar.build import Periphery
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.tasks.force.config import UncertaintyConfig
+
+SMALL = ReservoirConfig(
+    cutoff=3.5,
+    n_radial=4,
+    lmax=2,
+    single_width=8,
+    pair_width=4,
+    triple_width=4,
+    message=MessageConfig(
+        scalars=2, source_width=2, cutoff=2.5, n_radial=3, pair_width=2, triple_width=2
+    ),
+)
+
+
+def config(rung: str = "exact", precision: str = "float64") -> rgnn.ForceConfig:
+    return rgnn.ForceConfig(
+        reservoir=SMALL,
+        periphery=Periphery(rung),
+        uncertainty=UncertaintyConfig(samples=3, groups=2),
+        precision=precision,
+    )
+
+
+@cache
+def training_frames():
+    return rgnn.datasets.load("li3po4-xtb", "train")[::40]
+
+
+@cache
+def test_frames():
+    return rgnn.datasets.load("li3po4-xtb", "test")[::15]
+
+
+@cache
+def model(rung: str = "exact") -> rgnn.ForceField:
+    return rgnn.ForceField.fit(training_frames(), config=config(rung), seed=0)
