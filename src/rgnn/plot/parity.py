@@ -28,8 +28,7 @@ def energies(
     x, y = reference / n_atoms - mean, predicted / n_atoms - mean
     if std is not None:
         axes.errorbar(x, y, std / n_atoms, fmt="none", ecolor=FAINT, elinewidth=0.8)
-    _scatter(axes, x, y, PALETTE[0])
-    _finish(axes, x, y, scale=1000.0, unit="meV/atom")
+    draw(axes, x, y, scale=1000.0, unit="meV/atom")
     axes.set_title(f"Energy (0 is {mean:.3f} eV/atom)")
     axes.set_xlabel("reference [eV/atom]")
     axes.set_ylabel("predicted [eV/atom]")
@@ -47,8 +46,7 @@ def forces(
     figure, axes = panels(len(species), width=3.2, height=3.1)
     for k, (z, panel) in enumerate(zip(species, axes, strict=True)):
         x, y = reference[numbers == z].ravel(), predicted[numbers == z].ravel()
-        _scatter(panel, x, y, PALETTE[k % len(PALETTE)])
-        _finish(panel, x, y, scale=1000.0, unit="meV/Å")
+        draw(panel, x, y, scale=1000.0, unit="meV/Å", colour=PALETTE[k % len(PALETTE)])
         panel.set_title(f"Force on {chemical_symbols[z]}")
         panel.set_xlabel("reference [eV/Å]")
         panel.set_ylabel("predicted [eV/Å]")
@@ -65,12 +63,25 @@ def values(
 ) -> Figure:
     """Return predicted against reference values of any `quantity` in `unit`."""
     figure, (axes,) = panels()
-    _scatter(axes, reference, predicted, PALETTE[0])
-    _finish(axes, reference, predicted, scale=1.0, unit=unit)
+    draw(axes, reference, predicted, scale=1.0, unit=unit)
     axes.set_title(quantity)
     axes.set_xlabel(f"reference [{unit}]")
     axes.set_ylabel(f"predicted [{unit}]")
     return figure
+
+
+def draw(
+    axes: Axes,
+    reference: Float[np.ndarray, " n_value"],
+    predicted: Float[np.ndarray, " n_value"],
+    *,
+    scale: float,
+    unit: str,
+    colour: str = PALETTE[0],
+) -> None:
+    """Draw predicted against reference values; errors are written in `unit` = value × `scale`."""
+    _scatter(axes, reference, predicted, colour)
+    _finish(axes, reference, predicted, scale=scale, unit=unit)
 
 
 def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
