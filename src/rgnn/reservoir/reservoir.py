@@ -15,6 +15,7 @@ from rgnn.reservoir.jacobian import in_groups, pair_jacobian, pair_reads
 from rgnn.reservoir.layer import DensityLayer, read_key
 from rgnn.reservoir.message import MessageLayer, scalar_derivatives
 from rgnn.reservoir.products import Product
+from rgnn.reservoir.skip import skip_gradient, skip_jacobian, skip_values
 
 _GROUP = 8
 """Atoms whose derivatives are formed together, so that they stay in cache."""
@@ -87,7 +88,17 @@ class Reservoir(eqx.Module):
     @property
     def n_feature(self) -> int:
         """Return how many invariants an atom has."""
-        return sum(p.width for p in (*self.plan, *self.message_plan))
+        return self.n_skip + sum(p.width for p in (*self.plan, *self.message_plan))
+
+    @property
+    def n_skip(self) -> int:
+        """Return how many of them, the first ones, go around the chip."""
+        return self.layer.mixing[0].weight.shape[1]
+
+    @property
+    def widths(self) -> list[int]:
+        """Return the lengths of the runs of features of one kind, in order."""
+        return [self.n_skip, *(p.width for p in (*self.plan, *self.message_plan))]
 
     @property
     def n_message_feature(self) -> int:
@@ -106,6 +117,7 @@ class Reservoir(eqx.Module):
         pool = self.layer.mix(densities, read_key(key, "activation"))
         values, own = _evaluate(self.plan, [pool])
         if self.message is None or around.near is None:
+            values = jnp.concatenate([skip_values(densities), values], axis=-1)
             return Activation(values, Slopes(own, [], []), edges, None, None, None)
         source_pool = self.message.source.mix(densities, read_key(key, "source"))
         source_values, source = _evaluate(self.message.source_plan, [source_pool])
@@ -115,7 +127,7 @@ class Reservoir(eqx.Module):
         message_pool = self.message.mix(self.message.densities(near_edges, sent), key)
         message_values, message = _evaluate(self.message_plan, [pool, message_pool])
         return Activation(
-            jnp.concatenate([values, message_values], axis=-1),
+            jnp.concatenate([skip_values(densities), values, message_values], axis=-1),
             Slopes(own, message, source),
             edges,
             near_edges,
@@ -145,12 +157,9 @@ class Reservoir(eqx.Module):
         a = self.activate(around, key)
         reads = pair_reads(self.layer, a.edges, around.full.slices, read_key(key, "jacobian"))
         plan = (*self.plan, *self.message_plan)
-        full = _by_atom(
-            lambda e, r, g: pair_jacobian(plan, g, e, r),
-            a.edges,
-            reads,
-            a.slopes.own + a.slopes.message,
-        )
+        slopes = a.slopes.own + a.slopes.message
+        mixed = _by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), a.edges, reads, slopes)
+        full = jnp.concatenate([skip_jacobian(a.edges, around.full.slices), mixed], axis=-1)
         if self.message is None or a.near_edges is None:
             return Design(a.invariants, full, None, None, None)
         message_reads = self.message.pair_reads(a.near_edges, a.sent, key)
@@ -213,9 +222,11 @@ class Reservoir(eqx.Module):
         per_atom = weights[around.full.species]
         energies = jnp.sum(a.invariants * per_atom, axis=-1)
         plan, slopes = (*self.plan, *self.message_plan), a.slopes.own + a.slopes.message
-        by_density = cotangents(plan, slopes, per_atom, 0, self.layer.lmax)
-        full = pair_gradient(
-            self.layer, a.edges, by_density, around.full.slices, read_key(key, "gradient")
+        slices = around.full.slices
+        skip, mixed = per_atom[:, : self.n_skip], per_atom[:, self.n_skip :]
+        by_density = cotangents(plan, slopes, mixed, 0, self.layer.lmax)
+        full = skip_gradient(skip, a.edges, slices) + pair_gradient(
+            self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
         if self.message is None or a.near_edges is None or scalar_slopes is None:
             return energies, PairGradient(full, None)

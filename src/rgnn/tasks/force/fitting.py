@@ -68,7 +68,7 @@ def fit(
             checkpoint=checkpoint,
             resume=resume,
         )
-    widths = [product.width for product in (*network.plan, *network.message_plan)]
+    widths = network.widths
     trained = readout.train(
         sums,
         frames,

@@ -86,7 +86,7 @@ def train(
     force_scale = np.sqrt(sums.forces.square / sums.forces.count)
     expected = {"forces": 0.03 * force_scale, "energy": 1e-3 * force_scale * columns.root_atoms}
     if "stress" in grams:
-        expected["stress"] = 0.05 * np.sqrt(grams["stress"].square / grams["stress"].count)
+        expected["stress"] = 0.05 * np.sqrt(sums.virial.square / sums.virial.count)
 
     def report(done: int, total: int) -> None:
         if progress is not None:
@@ -200,7 +200,7 @@ class _Columns:
             square += float(w @ product - 2 * w @ moment[:n])
             moment[k] = w @ (moment[:n] - product)
             moment[:n] -= product
-        return Gram(matrix, moment, square, gram.count)
+        return Gram(matrix, moment, max(square, 0.0), gram.count)
 
     def rows(self, rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k m"]:
         scaled = rows * self.scale
