@@ -110,12 +110,12 @@ def test_tangents_are_rounded_on_their_own_scale():
     np.testing.assert_allclose(small.dx, 1e-3 * jet.read(mv, f, key=None).dx)
 
 
-def _wavefunction(spins: Spins, nuclei, charges):
+def _wavefunction(spins: Spins, nuclei, charges, kind="means"):
     """Return a small wavefunction with random readouts, in double precision."""
     frozen = streams.build(
         Chip.sample(),
         Periphery("exact"),
-        streams.Size(8, 4, 2),
+        streams.Size(kind, 8, 4, 2),
         spins,
         n_one=features.count_one(charges),
         n_two=features.COUNT_TWO,
@@ -133,15 +133,16 @@ def _wavefunction(spins: Spins, nuclei, charges):
         log_exponent=jnp.asarray(0.3 * rng.normal(size=(k, m))),
         coefficient=jnp.array([1.0, 0.3]),
         jastrow_one=jnp.asarray(0.1 * rng.normal(size=n_one)),
-        jastrow_two=jnp.asarray(0.1 * rng.normal(size=8)),
+        jastrow_two=jnp.asarray(0.1 * rng.normal(size=2 * frozen.n_pair)),
         log_range=jnp.array([0.2, 0.5]),
     )
     return model, readouts, jnp.asarray(rng.normal(size=(2, spins.count, 3)))
 
 
-def test_local_energy_of_the_whole_wavefunction_agrees_with_the_hessian():
+@pytest.mark.parametrize("kind", ["means", "attention"])
+def test_local_energy_of_the_whole_wavefunction_agrees_with_the_hessian(kind):
     nuclei, charges = np.array([[0.0, 0, 0], [0, 0, 2.0]]), (3.0, 1.0)
-    model, readouts, x = _wavefunction(Spins(2, 1), nuclei, charges)
+    model, readouts, x = _wavefunction(Spins(2, 1), nuclei, charges, kind)
 
     @jax.jit
     def by_jets(x):
@@ -179,12 +180,16 @@ def test_local_energy_stays_finite_where_particles_meet():
     far = np.array([[1.0, 0.2, 0.1], [-0.8, 0.5, 0.3], [0.1, -0.9, 0.4]])
     at_nucleus, at_electron = far.copy(), far.copy()
     energies = []
+
+    @jax.jit
+    def local_energy(x):
+        log = model.log_psi(readouts, model.inputs(x, key=None, derivatives=True)).log
+        return kinetic(log) + coulomb(x, model.nuclei, jnp.asarray(charges))
+
     for distance in (1e-3, 1e-5):
         at_nucleus[0] = [0, distance, 0]
         at_electron[2] = far[0] + [0, 0, distance]
-        x = jnp.asarray(np.stack([at_nucleus, at_electron]))
-        log = model.log_psi(readouts, model.inputs(x, key=None, derivatives=True)).log
-        energies.append(kinetic(log) + coulomb(x, model.nuclei, jnp.asarray(charges)))
+        energies.append(local_energy(jnp.asarray(np.stack([at_nucleus, at_electron]))))
     np.testing.assert_allclose(energies[0], energies[1], atol=0.2)
 
 

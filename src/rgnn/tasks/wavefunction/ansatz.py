@@ -24,8 +24,9 @@ from rgnn.tasks.wavefunction.features import (
     two_electron,
 )
 from rgnn.tasks.wavefunction.jet import Field, exp, linear
+from rgnn.tasks.wavefunction.layers import Features
 from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
-from rgnn.tasks.wavefunction.streams import Features, Streams
+from rgnn.tasks.wavefunction.streams import Streams
 
 Occupation = tuple[tuple[int, ...], ...]
 """The orbitals of every determinant."""

@@ -16,6 +16,7 @@ from rgnn.core.errors import InputError
 from rgnn.crossbar.build import Periphery
 from rgnn.device.chip import Chip
 from rgnn.device.noise import ReadNoise
+from rgnn.device.wires import Wires
 from rgnn.readout.natural_gradient import NaturalGradient
 from rgnn.tasks.wavefunction.ansatz import Readouts
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
@@ -43,9 +44,9 @@ def save_model(path: Path, psi: "Wavefunction") -> None:
         "up": ansatz.up,
         "down": ansatz.down,
         "chip": {
-            "name": psi.chip.name,
-            "wiring": psi.chip.wiring,
-            "noise": dataclasses.astuple(psi.chip.noise),
+            name: value
+            for name, value in dataclasses.asdict(psi.chip).items()
+            if name != "conductance"
         },
     }
     readouts = {f"readout_{k}": v for k, v in _fields(psi.readouts).items()}
@@ -66,12 +67,7 @@ def load_model(path: Path, assemble: Callable) -> "Wavefunction":
     header, arrays = _read(path)
     molecule = _to_molecule(header["molecule"])
     config = _to_config(header["config"])
-    chip = Chip(
-        arrays["conductance_uS"],
-        ReadNoise(*header["chip"]["noise"]),
-        header["chip"]["wiring"],
-        header["chip"]["name"],
-    )
+    chip = _to_chip(header["chip"], arrays["conductance_uS"])
     up, down = (tuple(tuple(d) for d in header[spin]) for spin in ("up", "down"))
     names = [field.name for field in dataclasses.fields(Readouts)]
     return Wavefunction(
@@ -155,6 +151,11 @@ def _to_molecule(data: dict[str, Any]) -> Molecule:
         data["reference_Ha"],
         tuple(data["symbols"]),
     )
+
+
+def _to_chip(data: dict[str, Any], conductance: np.ndarray) -> Chip:
+    wires = None if data["wires"] is None else Wires(**data["wires"])
+    return Chip(conductance, **{**data, "noise": ReadNoise(**data["noise"]), "wires": wires})
 
 
 def _to_config(data: dict[str, Any]) -> WavefunctionConfig:

@@ -1,0 +1,155 @@
+"""Frozen layers in which electrons meet: by means, or by attention.
+
+Both treat the two spins alike, so that exchanging all of them changes nothing; every matrix of
+them lies on the chip.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rgnn.core import keys
+from rgnn.crossbar.matvec import AbstractMatVec
+from rgnn.tasks.wavefunction.electrons import Spins, gather
+from rgnn.tasks.wavefunction.jet import Field, concatenate, exp, linear, read, reciprocal, tanh
+
+Shape = tuple[int, int]
+
+
+class Features(NamedTuple):
+    """What the readouts see of every electron (…, n, n_one) and of its pairs (…, n, n_two)."""
+
+    one: Field
+    two: Field
+
+
+class AbstractLayer(eqx.Module):
+    """A frozen map of the features of electrons (…, n, n_one) and pairs (…, n, n, n_two)."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
+    ) -> Features:
+        """Return the next features of electrons and pairs."""
+
+
+class MeanLayer(AbstractLayer):
+    """Electrons hear means: of each spin, and of their pairs with each spin.
+
+        h_i ← tanh(s [W h_i + W_s ⟨h⟩_same + W_o ⟨h⟩_other + V_s ⟨p_ij⟩_same + V_o ⟨p_ij⟩_other])
+        p_ij ← tanh(s U p_ij)
+
+    `pair` is None in the last layer, where no layer would read it.
+    """
+
+    own: AbstractMatVec
+    """(width, n_one + 2 n_two): an electron's features and its two pair means."""
+    mean: AbstractMatVec
+    """(2 width, n_one): what a mean over one spin says to that spin, and to the other."""
+    pair: AbstractMatVec | None
+    scale: Float[Array, ""]
+    pair_scale: Float[Array, ""]
+
+    def __call__(
+        self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
+    ) -> Features:
+        """Return the next features of electrons and pairs."""
+
+        def through(mv: AbstractMatVec, f: Field, name: str) -> Field:
+            return read(mv, f, key=None if key is None else keys.child(key, name), reads=reads)
+
+        mean = jnp.asarray(spins.mean, h.dtype)
+        means = linear(lambda f: jnp.einsum("sn,...nf->...sf", mean, f), h)
+        field = linear(_to_spins, through(self.mean, means, "mean"))
+        around = [gather(p, _mean(mask)) for mask in (spins.same, spins.opposite)]
+        z = through(self.own, concatenate([h, *around]), "own")
+        z = z + field[..., spins.of_electron, :]
+        if self.pair is not None:
+            p = tanh(through(self.pair, p, "pair") * self.pair_scale)
+        return Features(tanh(z * self.scale), p)
+
+    @staticmethod
+    def shapes(width: int, n_one: int, n_two: int, pair_width: int | None) -> list[Shape]:
+        """Return the (n_out, n_in) of `own`, `mean` and, where `pair_width` is given, `pair`."""
+        pair = [] if pair_width is None else [(pair_width, n_two)]
+        return [(width, n_one + 2 * n_two), (2 * width, n_one), *pair]
+
+    @staticmethod
+    def of(matrices: Sequence[AbstractMatVec], gain: float) -> "MeanLayer":
+        """Return the layer made of matrices with these `shapes`."""
+        own, mean, *pair = matrices
+        inputs = own.weight.shape[1] + mean.weight.shape[1]
+        scale = _scale(own, gain / np.sqrt(inputs))
+        if not pair:
+            return MeanLayer(own, mean, None, scale, scale)
+        return MeanLayer(
+            own, mean, pair[0], scale, _scale(own, gain / np.sqrt(pair[0].weight.shape[1]))
+        )
+
+
+class AttentionLayer(AbstractLayer):
+    """Electrons attend to one another (as in doi 10.48550/arXiv.2211.13672), with frozen weights.
+
+        a_ij = softmax_j(Q h_i · K h_j / √width),   m_i = Σ_j a_ij V_same|other h_j
+        h_i ← tanh(s [W (h_i, m_i, ⟨p_ij⟩_same, ⟨p_ij⟩_other)])
+
+    The values an electron hears depend on whether the other one shares its spin.
+    """
+
+    attend: AbstractMatVec
+    """(4 width, n_one): queries, keys, and values for either kind of partner."""
+    own: AbstractMatVec
+    """(width, n_one + width + 2 n_two)"""
+    scale: Float[Array, ""]
+    attend_scale: Float[Array, ""]
+
+    def __call__(
+        self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
+    ) -> Features:
+        """Return the next features of electrons; pairs stay as they are."""
+        width = self.own.weight.shape[0]
+        read_key = None if key is None else keys.child(key, "attend")
+        seen = tanh(read(self.attend, h, key=read_key, reads=reads) * self.attend_scale)
+        query, k, same, other = (seen[..., i * width : (i + 1) * width] for i in range(4))
+        score = (query[..., :, None, :] * k[..., None, :, :]).sum(-1) * (1 / np.sqrt(width))
+        weight = exp(score)
+        weight = weight * reciprocal(weight.sum(-1)[..., None])
+        own = weight * jnp.asarray(spins.same + np.eye(spins.count), weight.dtype)
+        rest = weight * jnp.asarray(spins.opposite, weight.dtype)
+        message = (own[..., None] * same[..., None, :, :]).sum(-2)
+        message = message + (rest[..., None] * other[..., None, :, :]).sum(-2)
+        around = [gather(p, _mean(mask)) for mask in (spins.same, spins.opposite)]
+        read_key = None if key is None else keys.child(key, "own")
+        z = read(self.own, concatenate([h, message, *around]), key=read_key, reads=reads)
+        return Features(tanh(z * self.scale), p)
+
+    @staticmethod
+    def shapes(width: int, n_one: int, n_two: int, pair_width: int | None) -> list[Shape]:
+        """Return the (n_out, n_in) of `attend` and `own`; pairs have no matrix here."""
+        return [(4 * width, n_one), (width, n_one + width + 2 * n_two)]
+
+    @staticmethod
+    def of(matrices: Sequence[AbstractMatVec], gain: float) -> "AttentionLayer":
+        """Return the layer made of matrices with these `shapes`."""
+        attend, own = matrices
+        scales = (_scale(own, gain / np.sqrt(mv.weight.shape[1])) for mv in (own, attend))
+        return AttentionLayer(attend, own, *scales)
+
+
+def _to_spins(message: Float[Array, "*batch 2 n"]) -> Float[Array, "*batch 2 m"]:
+    """Return what each spin hears: the first half from its own mean, the second from the other."""
+    same, opposite = jnp.split(message, 2, axis=-1)
+    return same + opposite[..., ::-1, :]
+
+
+def _mean(mask: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+    return mask / np.maximum(mask.sum(1, keepdims=True), 1)
+
+
+def _scale(like: AbstractMatVec, factor: float) -> Float[Array, ""]:
+    return jnp.asarray(factor, like.weight.dtype)
