@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
+from rgnn.md.observables import RadialDistribution
 from rgnn.plot import conductance, errors, ladder, parity, style
+from rgnn.plot.overview import overview
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,15 @@ def test_ladder_writes_values_on_bars():
     figure = drawn(ladder.bars(["Exact", "Crossbar"], [1.0, 2.5], [0.1, 0.2], label="MAE [meV/Å]"))
     written = {t.get_text() for t in figure.axes[0].texts}
     assert {"1", "2.5"} <= written
+
+
+def test_the_overview_labels_every_pair(sample):
+    reference, predicted, _, _ = sample
+    radius = np.linspace(0.1, 6, 50)
+    radial = RadialDistribution(radius, ((3, 3), (3, 8)), np.ones((2, 50)), np.ones((2, 50)))
+    figure = drawn(overview(np.full((100, 100), 10.0), reference, predicted, radial))
+    legend = figure.axes[2].get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["Li–Li", "Li–O"]
 
 
 def test_style_does_not_leak():
