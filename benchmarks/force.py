@@ -45,9 +45,6 @@ IONIC = ReservoirConfig(
 GLASS = ReservoirConfig(
     cutoff=4.5, single_width=48, pair_width=64, triple_width=96, message=NO_MESSAGE
 )
-NOISY = ReservoirConfig(
-    cutoff=4.5, single_width=256, pair_width=96, triple_width=64, message=NO_MESSAGE
-)
 
 
 def config(
@@ -114,7 +111,7 @@ def ladder(data: Path, seed: int, rung: str, noise: float | None) -> dict[str, f
     train, test = _packaged("li3po4-xtb")
     chip = rgnn.Chip.sample(seed=seed, macros=8)
     chip = chip if noise is None else chip.with_noise(noise)
-    settings = config(NOISY, rung, "melt")
+    settings = config(GLASS, rung, "melt")
     return fit_and_test(train[::2], test, settings, seed, chip=chip)[1]
 
 
