@@ -10,8 +10,8 @@ class MessageConfig:
     """The frozen message step: neighbours speak through a few scalars of their own surroundings."""
 
     scalars: int = 0
-    """Scalars an atom sends, read from its own invariants, 8 for instance; 0 leaves the step out. It
-    gains about 5 % on molecules and nothing on the ionic glass, at twice the cost."""
+    """Scalars an atom sends, read from its own invariants: 8, say; 0 leaves the step out. It gains
+    about 5 % on molecules and nothing on the ionic glass, at twice the cost."""
     source_width: int = 16
     """Products of two densities per degree that the scalars are read from."""
     cutoff: float = 4.0
