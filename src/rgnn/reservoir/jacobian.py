@@ -53,7 +53,7 @@ def draw_reads(
     inputs: Float[Array, "n_atom n_neighbour n_in"],
     slices: Sequence[slice],
     key: PRNGKeyArray | None,
-) -> list[Float[Array, "n_atom n_neighbour n_column"]]:
+) -> list[Float[Array, "n_atom n_neighbour _"]]:
     """Return the tangent reads of `inputs`, by degree; pairs in slice s drive array s.
 
     All reads are drawn together, by their law: that compiles far faster than read by read.

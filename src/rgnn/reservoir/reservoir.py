@@ -65,9 +65,9 @@ class Design(NamedTuple):
 class Inputs(NamedTuple):
     """What enters every group of matrices."""
 
-    densities: list[Float[Array, "m n_atom n_in"]]
+    densities: list[Float[Array, "_ n_atom _"]]
     source: Float[Array, "n_atom n_source"] | None
-    messages: list[Float[Array, "m n_atom n_in"]]
+    messages: list[Float[Array, "_ n_atom _"]]
 
 
 class PairGradient(NamedTuple):

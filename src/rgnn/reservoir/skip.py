@@ -14,7 +14,7 @@ from rgnn.reservoir.density import EdgeFunctions
 
 
 def skip_values(
-    densities: Sequence[Float[Array, "m n_atom n_in"]],
+    densities: Sequence[Float[Array, "_ n_atom _"]],
 ) -> Float[Array, "n_atom n_in"]:
     """Return the scalar density of every element and radial function."""
     return densities[0][0]
