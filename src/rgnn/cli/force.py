@@ -26,6 +26,12 @@ def fit(
     ] = None,
     config: options.Config = None,
     chip: options.Chip = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            "--prior", metavar="MODEL", help="Learn on top of a force field for a cheaper method."
+        ),
+    ] = None,
     seed: options.Seed = 0,
     reads: options.Reads = 1,
     rung: options.Rung = None,
@@ -47,6 +53,7 @@ def fit(
         out=out,
         valid=valid,
         chip=chip,
+        prior=prior,
         seed=seed,
         reads=reads,
         config=configuration.resolve(ForceConfig, file=config, assignments=changes),

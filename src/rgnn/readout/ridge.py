@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.linalg import lapack
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
 from rgnn.readout.gram import Gram, multiply_lower
 
@@ -28,7 +28,7 @@ _HYPERPRIOR_ROWS = 20.0
 class RidgeConfig:
     """How the evidence is maximised."""
 
-    iterations: int = 6
+    iterations: int = 4
     """Most fixed-point iterations; each is one factorisation."""
     tolerance: float = 0.05
     """Stop when no hyper-parameter changes by more than this fraction."""
@@ -53,12 +53,11 @@ class Posterior:
     def samples(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count n"]:
         """Return weight vectors drawn from the posterior, w + U⁻¹ z."""
         noise = rng.standard_normal((len(self.weights), count))
-        draws, _ = lapack.dtrtrs(self.factor, noise, lower=0)
-        return self.weights + draws.T
+        return self.weights + solve_triangular(self.factor, noise, check_finite=False).T
 
     def covariance_times(self, vectors: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
         """Return A⁻¹ v."""
-        return lapack.dpotrs(self.factor, vectors, lower=0)[0]
+        return cho_solve((self.factor, False), vectors, check_finite=False)
 
 
 class IllConditioned(ArithmeticError):
@@ -125,13 +124,15 @@ def solve(
         precision += noise_std[kind] ** -2 * gram.matrix
         moment += noise_std[kind] ** -2 * gram.moment
     precision[np.diag_indices_from(precision)] += prior_precision[blocks]
-    factor, info = lapack.dpotrf(precision.T, lower=0, clean=0, overwrite_a=1)
-    if info:
+    try:
+        # The transpose is in Fortran order, so the factorisation happens in place.
+        factor = cholesky(precision.T, lower=False, overwrite_a=True, check_finite=False)
+    except LinAlgError as error:
         raise IllConditioned(
-            f"the normal equations are not positive definite (pivot {info} of {len(blocks)}); "
-            "raise weakest_prior or check the labels for outliers"
-        )
-    weights = lapack.dpotrs(factor, moment, lower=0)[0]
+            f"the normal equations are not positive definite ({error}); raise weakest_prior or "
+            "check the labels for outliers"
+        ) from error
+    weights = cho_solve((factor, False), moment, check_finite=False)
     return Posterior(weights, prior_precision, dict(noise_std), {}, factor)
 
 
@@ -143,7 +144,7 @@ def _judge(
 ) -> _Quality:
     """Return residuals and the traces that count determined parameters."""
     # v = U⁻¹ z has covariance A⁻¹, so vᵀ G v estimates tr(A⁻¹ G), eigenvalues within [0, 1/β].
-    spread = lapack.dtrtrs(posterior.factor, probes, lower=0)[0]
+    spread = solve_triangular(posterior.factor, probes, check_finite=False)
     k = probes.shape[1]
     n_block = len(posterior.prior_precision)
     trace = np.bincount(blocks, np.square(spread).sum(1), minlength=n_block) / k

@@ -50,7 +50,7 @@ def calibrate(
     projection = blocks[len(design.shapes["density"]) + len(design.shapes["source"])]
     widths = [product.width for product in design.source]
     source = np.concatenate(
-        [frame.source[:real] for frame, (_, real) in zip(seen, sample, strict=True)]
+        [np.asarray(frame.source)[:real] for frame, (_, real) in zip(seen, sample, strict=True)]
     )
     scale = 1 / np.maximum(_rms_by_run(source, widths), 1e-12)
     scaled = source * np.repeat(scale, widths) / np.sqrt(sum(widths))

@@ -36,30 +36,42 @@ class Slopes(NamedTuple):
     source: list[list[Float[Array, "_m n_atom _width"]]]
 
 
+class Sent(NamedTuple):
+    """What neighbours within reach of a message sent."""
+
+    near: Graph
+    edges: EdgeFunctions
+    scalars: Float[Array, "n_atom n_scalar"]
+    received: Float[Array, "n_atom n_near n_scalar"]
+
+
 class Activation(NamedTuple):
     """One pass through the network: invariants, their slopes, and what neighbours sent."""
 
     invariants: Float[Array, "n_atom n_feature"]
     slopes: Slopes
     edges: EdgeFunctions
-    near_edges: EdgeFunctions | None
-    scalars: Float[Array, "n_atom n_scalar"] | None
-    sent: Float[Array, "n_atom n_near n_scalar"] | None
+    sent: Sent | None
+
+
+class MessageDesign(NamedTuple):
+    """How message features, the last ones, move with what the neighbours are and send."""
+
+    near: Float[Array, "n_atom n_near 3 n_message"]
+    """By the vectors to the near neighbours, through the message density."""
+    by_scalar: Float[Array, "n_atom n_near n_scalar n_message"]
+    """By the scalars the near neighbours send."""
+    scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_scalar"]
+    """An atom's scalars by the vectors to its neighbours."""
 
 
 class Design(NamedTuple):
-    """Invariants and everything their derivatives by atomic positions are made of.
-
-    An invariant of atom i moves with the vectors from i to its neighbours (`full`, and for message
-    features also by way of the message density, `near`), and, through the scalars its near
-    neighbours send (`by_scalar`), with the vectors from those to theirs (`scalar_slopes`).
-    """
+    """Invariants and everything their derivatives by atomic positions are made of."""
 
     invariants: Float[Array, "n_atom n_feature"]
     full: Float[Array, "n_atom n_neighbour 3 n_feature"]
-    near: Float[Array, "n_atom n_near 3 n_message"] | None
-    by_scalar: Float[Array, "n_atom n_near n_scalar n_message"] | None
-    scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None
+    """By the vectors to the neighbours, messages held fixed."""
+    message: MessageDesign | None
 
 
 class Inputs(NamedTuple):
@@ -118,20 +130,18 @@ class Reservoir(eqx.Module):
         values, own = _evaluate(self.plan, [pool])
         if self.message is None or around.near is None:
             values = jnp.concatenate([skip_values(densities), values], axis=-1)
-            return Activation(values, Slopes(own, [], []), edges, None, None, None)
+            return Activation(values, Slopes(own, [], []), edges, None)
         source_pool = self.message.source.mix(densities, read_key(key, "source"))
         source_values, source = _evaluate(self.message.source_plan, [source_pool])
         scalars = self.message.scalars(source_values, key)
-        sent = scalars[around.near.neighbour]
         near_edges = self.message.edges(around.near)
-        message_pool = self.message.mix(self.message.densities(near_edges, sent), key)
+        sent = Sent(around.near, near_edges, scalars, scalars[around.near.neighbour])
+        message_pool = self.message.mix(self.message.densities(near_edges, sent.received), key)
         message_values, message = _evaluate(self.message_plan, [pool, message_pool])
         return Activation(
             jnp.concatenate([skip_values(densities), values, message_values], axis=-1),
             Slopes(own, message, source),
             edges,
-            near_edges,
-            scalars,
             sent,
         )
 
@@ -160,22 +170,22 @@ class Reservoir(eqx.Module):
         slopes = a.slopes.own + a.slopes.message
         mixed = _by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), a.edges, reads, slopes)
         full = jnp.concatenate([skip_jacobian(a.edges, around.full.slices), mixed], axis=-1)
-        if self.message is None or a.near_edges is None:
-            return Design(a.invariants, full, None, None, None)
-        message_reads = self.message.pair_reads(a.near_edges, a.sent, key)
+        if self.message is None or a.sent is None:
+            return Design(a.invariants, full, None)
         near = _by_atom(
             lambda e, r, g: pair_jacobian(self.message_plan, g, e, r, layer=1),
-            a.near_edges,
-            message_reads,
+            a.sent.edges,
+            self.message.pair_reads(a.sent.edges, a.sent.received, key),
             a.slopes.message,
         )
         by_scalar = _by_atom(
             lambda e, r, g: scalar_derivatives(self.message_plan, g, e, r, layer=1),
-            a.near_edges,
-            self.message.scalar_reads(a.near_edges, key),
+            a.sent.edges,
+            self.message.scalar_reads(a.sent.edges, key),
             a.slopes.message,
         )
-        return Design(a.invariants, full, near, by_scalar, self._scalar_slopes(a, around, key))
+        slopes = self._scalar_slopes(self.message, a, a.sent, around, key)
+        return Design(a.invariants, full, MessageDesign(near, by_scalar, slopes))
 
     def energies_and_gradient(
         self,
@@ -186,37 +196,47 @@ class Reservoir(eqx.Module):
     ) -> tuple[Float[Array, " n_atom"], PairGradient]:
         """Return site energies w · φ_i and the derivatives of their sum by all pair vectors."""
         a = self.activate(around, key)
-        return self._pull(a, around, weights, self._scalar_slopes(a, around, key), key)
+        return self._pull(a, around, weights, self._moves(a, around, key), key)
 
     def spread(
         self, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
     ) -> tuple[Float[Array, "k n_atom"], PairGradient]:
         """Return energies and gradients of several readouts on one noise-free activation."""
         a = self.activate(around, None)
-        scalar_slopes = self._scalar_slopes(a, around, None)
-        return jax.lax.map(lambda w: self._pull(a, around, w, scalar_slopes, None), weights)
+        moves = self._moves(a, around, None)
+        return jax.lax.map(lambda w: self._pull(a, around, w, moves, None), weights)
 
-    def _scalar_slopes(
+    def _moves(
         self, a: Activation, around: Surroundings, key: PRNGKeyArray | None
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"] | None:
-        if self.message is None or a.scalars is None:
+        """Return how the scalars of every atom move; None without messages."""
+        if self.message is None or a.sent is None:
             return None
-        source = self.message.source
-        reads = pair_reads(source, a.edges, around.full.slices, read_key(key, "source slopes"))
+        return self._scalar_slopes(self.message, a, a.sent, around, key)
+
+    def _scalar_slopes(
+        self,
+        message: MessageLayer,
+        a: Activation,
+        sent: Sent,
+        around: Surroundings,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
+        read = read_key(key, "source slopes")
         jacobian = _by_atom(
-            lambda e, r, g: pair_jacobian(self.message.source_plan, g, e, r),
+            lambda e, r, g: pair_jacobian(message.source_plan, g, e, r),
             a.edges,
-            reads,
+            pair_reads(message.source, a.edges, around.full.slices, read),
             a.slopes.source,
         )
-        return self.message.scalar_jacobian(a.scalars, jacobian, key)
+        return message.scalar_jacobian(sent.scalars, jacobian, key)
 
     def _pull(
         self,
         a: Activation,
         around: Surroundings,
         weights: Float[Array, "n_species n_feature"],
-        scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None,
+        moves: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None,
         key: PRNGKeyArray | None,
     ) -> tuple[Float[Array, " n_atom"], PairGradient]:
         per_atom = weights[around.full.species]
@@ -228,14 +248,13 @@ class Reservoir(eqx.Module):
         full = skip_gradient(skip, a.edges, slices) + pair_gradient(
             self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
-        if self.message is None or a.near_edges is None or scalar_slopes is None:
+        if self.message is None or a.sent is None or moves is None:
             return energies, PairGradient(full, None)
         own = per_atom[:, -self.n_message_feature :]
         by_message = cotangents(self.message_plan, a.slopes.message, own, 1, self.message.lmax)
-        near, by_scalar = self.message.gradient(a.near_edges, a.sent, by_message, key)
-        pull = jnp.zeros_like(a.scalars).at[around.near.neighbour].add(by_scalar)
-        full = full + jnp.einsum("iq,ijxq->ijx", pull, scalar_slopes)
-        return energies, PairGradient(full, near)
+        near, by_scalar = self.message.gradient(a.sent.edges, a.sent.received, by_message, key)
+        pull = jnp.zeros_like(a.sent.scalars).at[a.sent.near.neighbour].add(by_scalar)
+        return energies, PairGradient(full + jnp.einsum("iq,ijxq->ijx", pull, moves), near)
 
 
 def _evaluate(plan, pools) -> tuple[Array, list[list[Array]]]:

@@ -39,6 +39,8 @@ class Fit:
     out: Path
     valid: str | None = None
     chip: str | None = None
+    prior: Path | None = None
+    """Force field for a cheaper method, whose readout is the prior mean."""
     seed: int = 0
     reads: int = 1
     config: ForceConfig = field(default_factory=ForceConfig)
@@ -54,6 +56,10 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     With `resume` a finished run is returned as it is and an interrupted one continues.
     """
     stopwatch = record.Stopwatch()
+    prior = None if order.prior is None else load(order.prior)
+    if prior is not None:  # a shared network is what makes the readouts comparable
+        network = replace(order.config, reservoir=prior.config.reservoir)
+        order = replace(order, config=network)
     chip = inputs.chip(order.chip)
     frames = inputs.frames(order.train)
     frames = frames if order.limit is None else thin(frames, order.limit)
@@ -70,6 +76,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
         chip=chip,
         seed=order.seed,
         config=order.config,
+        prior=prior,
         progress=progress,
         checkpoint=run.path / f"{CHECKPOINT}.npz",
         resume=order.resume,

@@ -10,6 +10,9 @@ from rgnn.device import presets
 from rgnn.device.chip import Chip
 from rgnn.io.structures import read_frames
 
+MACROS = 16
+"""Macros of a chip drawn from a preset; a model keeps those it needs."""
+
 
 def frames(entries: Sequence[str], *, need_labels: bool = True) -> list[Frame]:
     """Return the frames of files, DeePMD folders and packaged sets (`li3po4-xtb/test`)."""
@@ -39,7 +42,7 @@ def chip(text: str | None) -> Chip | None:
         )
     if colon and not seed.isdecimal():
         raise InputError(f"--chip {text}: expected preset:seed with a whole number, e.g. {name}:3")
-    return Chip.sample(name, seed=int(seed or 0))
+    return Chip.sample(name, seed=int(seed or 0), macros=MACROS)
 
 
 def model_file(path: Path) -> Path:

@@ -19,7 +19,7 @@ class ForceCalculator(Calculator):
     `uncertainty=False` where error bars are not looked at; they cost a few times the forces.
     """
 
-    implemented_properties: ClassVar[list[str]] = [
+    implemented_properties: ClassVar[list[str]] = [  # pyright: ignore[reportIncompatibleVariableOverride]
         "energy",
         "free_energy",
         "forces",
@@ -44,6 +44,8 @@ class ForceCalculator(Calculator):
     ) -> None:
         """Read the chip for `atoms` and fill `results`."""
         super().calculate(atoms, properties, system_changes)
+        if self.atoms is None:
+            raise ValueError("no atoms to calculate; set atoms.calc or pass atoms")
         structure = structure_of(self.atoms)
         wanted = self.uncertainty or any(p.endswith("_std") for p in properties or [])
         found = self._predict(structure, key=keys.child(self.key, self.calls), uncertainty=wanted)

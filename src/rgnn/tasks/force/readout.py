@@ -130,12 +130,18 @@ def _gather(
     for group in sorted(set(groups.values())):
         members = [frame for frame, own in groups.items() if own == group]
         rows = np.concatenate([sums.kept[frame] for frame in members]).astype(np.float64)
-        forces = np.concatenate([frames[frame].labels.forces for frame in members]).ravel()
+        forces = np.concatenate([_forces(frames[frame]) for frame in members])
         numbers = np.concatenate([frames[frame].structure.numbers for frame in members])
         element = np.repeat(np.searchsorted(elements, numbers), 3)
         scaled = columns.rows(rows)
         result.append(_Group(scaled, forces - columns.prior_part(scaled), element))
     return result
+
+
+def _forces(frame: Frame) -> Float[np.ndarray, " k"]:
+    forces = frame.labels.forces
+    assert forces is not None  # frames without forces never get this far
+    return forces.ravel()
 
 
 @dataclass(frozen=True, eq=False)

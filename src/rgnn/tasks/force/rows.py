@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rgnn.graph.batch import Graph
-from rgnn.reservoir.reservoir import Design, Surroundings
+from rgnn.reservoir.reservoir import Design, MessageDesign, Surroundings
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """Order of the six stress components."""
@@ -34,11 +34,12 @@ def assemble(around: Surroundings, n_species: int, design: Design) -> Rows:
     np.add.at(energy, species, design.invariants[:n_real])
     forces = np.zeros((n_real, 3, n_species, n_feature), np.asarray(design.full).dtype)
     virial = np.zeros((3, 3, n_species, n_feature))
-    _add_pairs(forces, virial, around.full, design.full)
-    if around.near is not None and design.near is not None:
-        first = n_feature - design.near.shape[-1]
-        _add_pairs(forces[..., first:], virial[..., first:], around.near, design.near)
-        _add_messages(forces[..., first:], virial[..., first:], around, design)
+    _add_pairs(forces, virial, around.full, np.asarray(design.full))
+    if around.near is not None and design.message is not None:
+        near = np.asarray(design.message.near)
+        own = slice(n_feature - near.shape[-1], None)
+        _add_pairs(forces[..., own], virial[..., own], around.near, near)
+        _add_messages(forces[..., own], virial[..., own], around.full, around.near, design.message)
     symmetric = (virial + virial.transpose(1, 0, 2, 3)) / 2
     return Rows(energy, forces, np.stack([symmetric[a, b] for a, b in VOIGT]))
 
@@ -64,24 +65,24 @@ def _add_pairs(
 def _add_messages(
     forces: Float[np.ndarray, "n_real 3 n_species n"],
     virial: Float[np.ndarray, "3 3 n_species n"],
-    around: Surroundings,
-    design: Design,
+    full: Graph,
+    near: Graph,
+    design: MessageDesign,
 ) -> None:
     """Add what features of i do when a near neighbour's scalars move.
 
     Per sender j: how its scalars move with every atom, and with strain; per receiver i one matrix
     product over (sender, scalar).
     """
-    near = around.near
-    assert near is not None  # asked only with messages
-    moves, strains = _sender_moves(around.full, design.scalar_slopes, len(forces))
+    moves, strains = _sender_moves(full, np.asarray(design.scalar_slopes), len(forces))
+    by_scalar = np.asarray(design.by_scalar)
     for i in range(len(forces)):
         element = int(near.species[i])
         real = np.flatnonzero(near.pair_mask[i])
         if not len(real):
             continue
         senders = near.neighbour[i][real]
-        weight = design.by_scalar[i][real].reshape(-1, forces.shape[-1])
+        weight = by_scalar[i][real].reshape(-1, forces.shape[-1])
         by_atom = moves[senders].reshape(len(weight), -1).T @ weight
         forces[:, :, element] -= by_atom.reshape(*forces.shape[:2], -1)
         by_strain = strains[senders].reshape(len(weight), 9).T @ weight

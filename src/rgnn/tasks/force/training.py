@@ -136,7 +136,7 @@ def save(sums: Sums, path: Path) -> None:
     """Write the sums so that a kill at any moment leaves the last complete file."""
     for gram in (sums.forces, sums.virial):
         gram.flush()
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "done": np.array(sums.done),
         "energy_rows": sums.energy_rows,
         "first": sums.first,
@@ -151,7 +151,7 @@ def save(sums: Sums, path: Path) -> None:
     part = path.with_suffix(".part")
     try:
         with part.open("wb") as stream:
-            np.savez(stream, **arrays)
+            np.savez(stream, allow_pickle=False, **arrays)
         os.replace(part, path)
     except OSError:
         part.unlink(missing_ok=True)
