@@ -1,0 +1,1 @@
+"""The authors' own networks, evaluated from their weights, to compare with."""
