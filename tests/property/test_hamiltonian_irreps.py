@@ -42,10 +42,10 @@ def test_first_harmonics_are_the_textbook_ones():
 @fast
 def test_couplings_commute_with_rotations(seed):
     matrix = rotations(seed)[0]
-    l1, l2 = np.random.default_rng(seed).integers(0, 4, 2)
+    l1, l2 = np.random.default_rng(seed).integers(0, 4, 2).tolist()
     for l3 in range(abs(l1 - l2), l1 + l2 + 1):
         c = coupling(l1, l2, l3)
-        d1, d2, d3 = (rotation(matrix, degree=int(d)) for d in (l1, l2, l3))
+        d1, d2, d3 = (rotation(matrix, degree=d) for d in (l1, l2, l3))
         turned = np.einsum("ai,bj,ijk->abk", d1, d2, c)
         np.testing.assert_allclose(turned, np.einsum("abc,ck->abk", c, d3), atol=1e-12)
         np.testing.assert_allclose(np.einsum("abi,abj->ij", c, c), np.eye(2 * l3 + 1), atol=1e-12)

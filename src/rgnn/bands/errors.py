@@ -33,7 +33,7 @@ class BandErrors:
 
 def compare(
     reference: Float[np.ndarray, "n_k n_band"],
-    predicted: Float[np.ndarray, "n_k n_band"],
+    predicted: Float[np.ndarray, "n_k_predicted n_band_predicted"],
     fermi: float,
 ) -> BandErrors:
     """Return the errors of occupied bands and those up to 2 eV above the Fermi level.

@@ -71,8 +71,9 @@ def along(k: Float[np.ndarray, "n_k 3"], cell: np.ndarray) -> Float[np.ndarray, 
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def from_points(k: Float[np.ndarray, "n_k 3"], cell: np.ndarray) -> Path:
+def from_points(k: Float[np.ndarray, "n_k 3"], structure: Structure) -> Path:
     """Return the path through given points; corners are where it turns."""
+    cell = structure.cell if structure.cell.any() else np.eye(3)
     length = along(k, cell)
     steps = np.diff(k, axis=0) @ _reciprocal(cell)
     moving = np.linalg.norm(steps, axis=1) > 1e-9
@@ -81,18 +82,31 @@ def from_points(k: Float[np.ndarray, "n_k 3"], cell: np.ndarray) -> Path:
     for n in range(1, len(steps)):
         if not moving[n] or (moving[n - 1] and unit[n] @ unit[n - 1] < 0.999):
             turns.append(n)
-    ticks = [(float(length[n]), _label(k[n])) for n in [*turns, len(k) - 1]]
+    ticks = [(float(length[n]), _label(k[n], structure)) for n in [*turns, len(k) - 1]]
     return Path(k, length, tuple(ticks))
+
+
+def _shortest(point: np.ndarray, cell: np.ndarray) -> float:
+    """Return the length [1/Å] of a k point's shortest equivalent, which tells corners apart."""
+    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    near = point - np.round(point) + shifts
+    return float(np.linalg.norm(near @ _reciprocal(cell), axis=1).min())
 
 
 def _reciprocal(cell: np.ndarray) -> np.ndarray:
     return 2 * np.pi * np.linalg.pinv(cell).T
 
 
-def _label(point: np.ndarray) -> str:
-    """Return Γ, or the coordinates as a fraction of the reciprocal vectors."""
+def _label(point: np.ndarray, structure: Structure) -> str:
+    """Return the name of a special point, or the fractional coordinates."""
     if np.abs(point).max() < 1e-6:
         return "Γ"
+    if structure.pbc.any():
+        own = _shortest(point, structure.cell)
+        for tolerance in _TOLERANCES:
+            for name, other in _special_points(structure, tolerance).items():
+                if abs(_shortest(other, structure.cell) - own) < max(tolerance, 1e-3) * own:
+                    return name
     return "(" + " ".join(f"{x:.3g}" for x in point) + ")"
 
 

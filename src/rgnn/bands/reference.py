@@ -42,9 +42,8 @@ def compare(
         k = few_points(reference)
         energies = kspace.energies(reference, k, spin=spin)
     found = kspace.energies(predicted, k, spin=spin) + gauge
-    cell = path_cell(reference)
     return BandPair(
-        path.from_points(k, cell),
+        path.from_points(k, reference.structure),
         energies,
         found,
         reference.fermi,
@@ -59,12 +58,6 @@ def few_points(frame: HamiltonianFrame) -> Float[np.ndarray, "n_k 3"]:
         [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0.5], [1 / 3, 1 / 3, 0], [0.21, 0.13, 0.08]]
     )
     return np.unique(points * frame.structure.pbc, axis=0)
-
-
-def path_cell(frame: HamiltonianFrame) -> Float[np.ndarray, "3 3"]:
-    """Return the cell, or a unit cell for molecules."""
-    cell = frame.structure.cell
-    return cell if cell.any() else np.eye(3)
 
 
 def summarise(pairs: list[BandPair]) -> dict[str, float]:

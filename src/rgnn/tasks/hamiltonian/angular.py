@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 def harmonics(
     vectors: Float[np.ndarray, "*batch 3"], *, lmax: int
-) -> list[Float[np.ndarray, "*batch m"]]:
+) -> list[Float[np.ndarray, "*batch _"]]:
     """Return Y_0 … Y_lmax of unit `vectors`, the last axis running m = −l … l.
 
     Recursion of the Legendre functions divided by sinᵐθ, times Re/Im (x + iy)ᵐ: polynomials in

@@ -71,7 +71,7 @@ class ReadoutConfig:
 class HamiltonianConfig:
     """Everything that defines a model besides its data, its chip and its seed."""
 
-    around_atom: DensityConfig = field(default_factory=lambda: DensityConfig(8.0, 14, 4))
+    around_atom: DensityConfig = field(default_factory=lambda: DensityConfig(6.0, 10, 4))
     """Surroundings of an atom as the ends of bonds and the linear on-site channels see them."""
     near_atom: DensityConfig = field(default_factory=lambda: DensityConfig(4.5, 6, 4))
     """Surroundings of an atom that enter the products of the on-site network."""

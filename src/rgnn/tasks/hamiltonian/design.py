@@ -36,7 +36,8 @@ def bond_rows(
     knows the distance alone. With swap 0 (two elements) features of both swap signs serve.
     """
     signs = (channel.swap,) if channel.swap else (1, -1)
-    values = np.concatenate([features[Channel(channel.m, s)] for s in signs], axis=1)
+    known = [features[Channel(channel.m, s)] for s in signs if Channel(channel.m, s) in features]
+    values = np.concatenate(known, axis=1)
     low = reach.shortest - 0.1
     decay = reach.decay(distance)[:, None]
     hats = decay * splines(distance, low, reach.cutoff, config.knots, 1)

@@ -40,7 +40,7 @@ class Fitted:
     fermi: float | None
     reach: Mapping[ElementPair, Reach]
     curves: Mapping[ElementPair, Curves]
-    overlaps: Mapping[int, Float[np.ndarray, "n_orbital n_orbital"]]
+    overlaps: Mapping[int, Float[np.ndarray, "_ _"]]
     hopping: Mapping[ElementPair, Mapping[Channel, Ridge]]
     onsite: Mapping[int, Mapping[int, Ridge]]
 
@@ -263,7 +263,7 @@ def hopping_values(
 
 def onsite_values(
     blocks: Float[np.ndarray, "n_spin n_atom size size"], shells: Sequence[int]
-) -> dict[int, Float[np.ndarray, "n_row n_target"]]:
+) -> dict[int, Float[np.ndarray, "_ _"]]:
     """Return the targets of every degree: rows (atom, component), columns (spin, irrep)."""
     return {
         degree: np.stack(

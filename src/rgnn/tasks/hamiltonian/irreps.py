@@ -132,7 +132,7 @@ def _flip(irrep: Irrep, m: int, natural: bool) -> int:
 
 def split(
     blocks: Float[np.ndarray, "n rows columns"], left: Shells, right: Shells, *, same: bool
-) -> dict[Channel, Complex[np.ndarray, "n n_target"]]:
+) -> dict[Channel, Complex[np.ndarray, "n _"]]:
     """Return the targets of blocks i → j given in the frame of their bond."""
     backward = np.swapaxes(blocks, 1, 2)
     out = {}
@@ -150,7 +150,7 @@ def split(
 
 
 def join(
-    parts: Mapping[Channel, Complex[np.ndarray, "n n_target"]],
+    parts: Mapping[Channel, Complex[np.ndarray, "n _"]],
     left: Shells,
     right: Shells,
     *,
@@ -195,7 +195,7 @@ def _turn(frames: np.ndarray, shells: Shells) -> Float[np.ndarray, "n size size"
 
 
 def onsite_join(
-    parts: Mapping[int, Float[np.ndarray, "n_row n_target"]], shells: Shells
+    parts: Mapping[int, Float[np.ndarray, "_ _"]], shells: Shells
 ) -> Float[np.ndarray, "n size size"]:
     """Return symmetric on-site blocks; rows of `parts` are (atom, component)."""
     n = len(parts[0])

@@ -288,7 +288,7 @@ class _Index:
 
 
 def _onsite_blocks(
-    values: dict[int, Float[np.ndarray, "n_row n_target"]], shells: Sequence[int], n_spin: int
+    values: dict[int, Float[np.ndarray, "_ _"]], shells: Sequence[int], n_spin: int
 ) -> Float[np.ndarray, "n_spin n_atom size size"]:
     """Return symmetric on-site blocks from the predicted irreps."""
     spins = []

@@ -18,8 +18,8 @@ from rgnn.tasks.hamiltonian.reservoir import Bank, Shapes
 from rgnn.tasks.hamiltonian.states import States, bond_states, state_sizes
 from rgnn.tasks.hamiltonian.surroundings import atom_density
 
-Features = dict[Channel, Complex[np.ndarray, "n_bond n_feature"]]
-Densities = list[Float[np.ndarray, "n_atom n_channel m"]]
+Features = dict[Channel, Complex[np.ndarray, "n_bond _"]]
+Densities = list[Float[np.ndarray, "n_atom _ _"]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Scaling:
     """
 
     bond_mean: Float[np.ndarray, " n_state"]
-    bond_spread: Mapping[Channel, Float[np.ndarray, " n_state"]]
+    bond_spread: Mapping[Channel, Float[np.ndarray, " _"]]
     far: "DensityScaling"
     near: "DensityScaling"
 
@@ -96,7 +96,7 @@ class DensityScaling:
     """Mean (of l = 0) and spread of the densities around atoms."""
 
     mean: Float[np.ndarray, " n_channel"]
-    spread: Sequence[Float[np.ndarray, " n_channel"]]
+    spread: Sequence[Float[np.ndarray, " _"]]
 
     @property
     def size(self) -> int:
@@ -206,7 +206,7 @@ class Network:
 
     def atoms(
         self, densities: AtomDensities, key: PRNGKeyArray | None
-    ) -> list[Float[np.ndarray, "n_atom n_feature component"]]:
+    ) -> list[Float[np.ndarray, "n_atom _ _"]]:
         """Return the features of all atoms for each degree."""
         return reservoir.atom_features(
             self.scaling.far.apply(densities.far),

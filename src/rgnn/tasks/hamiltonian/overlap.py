@@ -109,7 +109,7 @@ def _fit(data: list[tuple[np.ndarray, np.ndarray]], cutoff: float) -> Curves:
 
 def onsite_overlaps(
     frames: Sequence[HamiltonianFrame], shells: Shells
-) -> dict[int, Float[np.ndarray, "n_orbital n_orbital"]]:
+) -> dict[int, Float[np.ndarray, "_ _"]]:
     """Return the overlap of each element's orbitals with one another, which never changes."""
     out = {}
     for z, listed in shells.items():

@@ -104,6 +104,8 @@ def bond_shapes(sizes: Mapping[Channel, int], config: BondConfig, m_max: int) ->
     """Return the matrices the bond network needs."""
     shapes: Shapes = {}
     for channel, size in sizes.items():
+        if not size:
+            continue
         shapes[_name("linear", channel)] = (config.linear, size)
         if channel.m <= config.product_m:
             shapes[_name("left", channel)] = (config.products, size)
@@ -115,7 +117,7 @@ def bond_shapes(sizes: Mapping[Channel, int], config: BondConfig, m_max: int) ->
 
 def bond_features(
     states: States, bank: Bank, config: BondConfig, m_max: int, key: PRNGKeyArray | None
-) -> dict[Channel, Complex[np.ndarray, "n_bond n_feature"]]:
+) -> dict[Channel, Complex[np.ndarray, "n_bond _"]]:
     """Return the features of every bond: linear channels, then mixed products."""
 
     def reads(kind: str) -> dict[Channel, np.ndarray]:
@@ -127,10 +129,15 @@ def bond_features(
 
     linear, left, right = reads("linear"), reads("left"), reads("right")
     out = {}
-    for channel, pairs in bond_products(config, m_max).items():
-        products = [_product(left[one], right[two], one, two, channel.m) for one, two in pairs]
-        mixed = bank.read_complex(_name("mixed", channel), np.concatenate(products, axis=1), key)
-        out[channel] = np.concatenate([linear[channel], mixed], axis=1)
+    table = bond_products(config, m_max)
+    for channel in (Channel(m, swap) for m in range(m_max + 1) for swap in (1, -1)):
+        parts = [linear[channel]] if channel in linear else []
+        if pairs := table.get(channel):
+            products = [_product(left[a], right[b], a, b, channel.m) for a, b in pairs]
+            inputs = np.concatenate(products, axis=1)
+            parts.append(bank.read_complex(_name("mixed", channel), inputs, key))
+        if parts:
+            out[channel] = np.concatenate(parts, axis=1)
     return out
 
 
@@ -169,12 +176,12 @@ def atom_shapes(
 
 
 def atom_features(
-    far: Sequence[Float[np.ndarray, "n_atom n_channel m"]],
-    near: Sequence[Float[np.ndarray, "n_atom n_channel m"]],
+    far: Sequence[Float[np.ndarray, "n_atom _ _"]],
+    near: Sequence[Float[np.ndarray, "n_atom _ _"]],
     bank: Bank,
     degrees: int,
     key: PRNGKeyArray | None,
-) -> list[Float[np.ndarray, "n_atom n_feature component"]]:
+) -> list[Float[np.ndarray, "n_atom _ _"]]:
     """Return the features of every atom, for L = 0 … `degrees`: mixed densities, then products."""
 
     def reads(kind: str, densities: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ from rgnn.tasks.hamiltonian.config import DensityConfig
 from rgnn.tasks.hamiltonian.irreps import Channel
 from rgnn.tasks.hamiltonian.surroundings import Surroundings, around, density, species_of
 
-States = dict[Channel, Complex[np.ndarray, "n_bond n_state"]]
+States = dict[Channel, Complex[np.ndarray, "n_bond _"]]
 
 
 def state_sizes(
@@ -32,7 +32,7 @@ def state_sizes(
 def bond_states(
     structure: Structure,
     bonds: Bonds,
-    densities: Sequence[Float[np.ndarray, "n_atom n_channel m"]],
+    densities: Sequence[Float[np.ndarray, "n_atom _ _"]],
     elements: Sequence[int],
     config: DensityConfig,
     *,

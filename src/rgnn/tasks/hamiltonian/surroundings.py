@@ -85,7 +85,7 @@ def density(
     n_species: int,
     config: DensityConfig,
     frames: Float[np.ndarray, "n_point 3 3"] | None = None,
-) -> list[Float[np.ndarray, "n_point n_channel m"]]:
+) -> list[Float[np.ndarray, "n_point _ _"]]:
     """Return Σ_k R_n(r_k) Y_lm(r_k) for l = 0 … lmax; channels are (species, n).
 
     With `frames` the harmonics are taken in a frame of its own for every point.
@@ -104,7 +104,7 @@ def density(
 
 def atom_density(
     structure: Structure, elements: Sequence[int], config: DensityConfig
-) -> list[Float[np.ndarray, "n_atom n_channel m"]]:
+) -> list[Float[np.ndarray, "n_atom _ _"]]:
     """Return the density of the other atoms around every atom."""
     near = around(structure, structure.positions, config.cutoff)
     own = np.linalg.norm(near.vector, axis=-1) < 1e-6
