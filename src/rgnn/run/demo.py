@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rgnn.md.config import MDConfig
-from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.reservoir.config import ReservoirConfig
 from rgnn.run import force, md, record
 from rgnn.run.directory import RunDirectory
 from rgnn.run.kinds import write_report
@@ -17,9 +17,7 @@ FRAMES = 120
 """Training frames, half of what is packaged: the demo is to be over in minutes."""
 
 NETWORK = ForceConfig(
-    reservoir=ReservoirConfig(
-        lmax=2, pair_width=48, triple_width=48, message=MessageConfig(scalars=0)
-    ),
+    reservoir=ReservoirConfig(cutoff=4.5, lmax=2, pair_width=48, triple_width=48),
     uncertainty=UncertaintyConfig(samples=8),
     reads=1,
 )

@@ -152,7 +152,9 @@ def predict_file(
 
 def _inputs(order: Fit, frames: Sequence[Frame]) -> dict[str, Any]:
     """Return what, besides the settings, decides the outcome of a fit."""
-    return {"seed": order.seed, "chip": order.chip, "training frames": _described(frames)}
+    prior = None if order.prior is None else str(order.prior)
+    fixed = {"seed": order.seed, "chip": order.chip, "prior": prior}
+    return fixed | {"training frames": _described(frames)}
 
 
 def _check_same_inputs(run: RunDirectory, order: Fit, frames: Sequence[Frame]) -> None:
