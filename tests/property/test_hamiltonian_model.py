@@ -115,8 +115,8 @@ def test_a_constant_potential_is_only_gauge(model, frame, predicted):
 def test_a_stored_model_predicts_the_same(model, frame, predicted, tmp_path):
     model.save(tmp_path / "model.rgnn")
     back = HamiltonianModel.load(tmp_path / "model.rgnn")
-    np.testing.assert_array_equal(
-        back.predict_frame(frame.structure).hamiltonian, predicted.hamiltonian
+    np.testing.assert_allclose(  # sums may be ordered by where arrays lie in memory
+        back.predict_frame(frame.structure).hamiltonian, predicted.hamiltonian, atol=1e-11
     )
     assert (back.n_trained, back.n_frozen) == (model.n_trained, model.n_frozen)
 
@@ -149,14 +149,16 @@ def test_frames_of_another_basis_are_refused(frame):
         HamiltonianModel.fit([frame, other], config=SMALL)
 
 
+@pytest.mark.filterwarnings("ignore::rgnn.tasks.hamiltonian.model.OutsideTraining")
 def test_only_kept_atoms_are_learnt_from(frame):
-    kept = np.zeros(len(frame), bool)
-    kept[:12] = True
+    kept = np.arange(len(frame)) < 12
+    unseen = ~(kept[frame.first] & kept[frame.second])
     spoilt = frame.hamiltonian.copy()
-    outside = ~(kept[frame.first] & kept[frame.second])
-    spoilt[:, outside] = 1e3 * frame.overlap[outside]
-    gauge = replace(frame, hamiltonian=np.where(outside[:, None, None], 0.0, frame.hamiltonian))
-    assert gauge.n_spin == 1
+    spoilt[:, unseen] *= 3
     one = HamiltonianModel.fit([frame], config=SMALL, keep=[kept])
-    found = compare(frame, one.predict_frame(frame.structure), blocks=~outside)
-    assert 1e3 * np.abs(found.error).mean() < 20
+    other = HamiltonianModel.fit([replace(frame, hamiltonian=spoilt)], config=SMALL, keep=[kept])
+    np.testing.assert_allclose(
+        one.predict_frame(frame.structure).hamiltonian,
+        other.predict_frame(frame.structure).hamiltonian,
+        atol=1e-9,
+    )

@@ -162,7 +162,7 @@ def evaluate(
     return metrics, _found(comparisons, blocks, known)
 
 
-def counts(model: HamiltonianModel) -> dict[str, float]:
+def counts(model: HamiltonianModel) -> dict[str, Any]:
     """Return how many weights are trained and frozen, and the trained share."""
     trained, frozen = model.n_trained, model.n_frozen
     return {

@@ -59,7 +59,7 @@ def fit(
     shells = _common_shells(frames)
     frames = [in_standard_order(frame) for frame in frames]
     keep = [np.ones(len(f), bool) for f in frames] if keep is None else keep
-    gauge = _gauge(frames)
+    gauge = _gauge(frames, keep)
     ends = reach_of(frames)
     reach = {pair: Reach(min(_shortest(frames, pair)), cutoff) for pair, cutoff in ends.items()}
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
@@ -111,10 +111,17 @@ def _common_shells(frames: Sequence[HamiltonianFrame]) -> Shells:
     return shells
 
 
-def _gauge(frames: Sequence[HamiltonianFrame]) -> float:
-    """Return μ = ⟨H, S⟩ / ⟨S, S⟩ over all frames."""
-    product = sum(float(np.sum(h * f.overlap)) for f in frames for h in f.hamiltonian)
-    return product / sum(float(np.sum(f.overlap**2)) * f.n_spin for f in frames)
+def _gauge(frames: Sequence[HamiltonianFrame], keep: Keep) -> float:
+    """Return μ = ⟨H, S⟩ / ⟨S, S⟩ over all blocks between kept atoms."""
+    product = norm = 0.0
+    for frame, kept in zip(frames, keep, strict=True):
+        used = kept[frame.first] & kept[frame.second]
+        overlap = frame.overlap[used]
+        product += float(np.sum(frame.hamiltonian[:, used] * overlap))
+        norm += float(np.sum(overlap**2)) * frame.n_spin
+    if norm == 0:
+        raise InputError("no atom of the training frames is kept, or every overlap is 0")
+    return product / norm
 
 
 def _shortest(frames: Sequence[HamiltonianFrame], pair: ElementPair) -> Iterator[float]:

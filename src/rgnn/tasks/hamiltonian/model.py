@@ -159,7 +159,7 @@ class HamiltonianModel:
         if len(beyond):
             worst = int(beyond[np.argmax(deviation[beyond])])
             warnings.warn(
-                f"{len(beyond)} of {len(structure)} atoms have surroundings unlike those in training; "
+                f"{len(beyond)} of {len(structure)} atoms have surroundings unlike the training; "
                 f"on-site levels of atom {worst} are uncertain by {deviation[worst]:.2g} eV "
                 f"(usually {usual[worst]:.2g} eV)",
                 OutsideTraining,
