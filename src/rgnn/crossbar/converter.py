@@ -41,7 +41,9 @@ def digit(
     code: Float[Array, "*batch n"], *, place: int, slice_bits: int = 1
 ) -> Float[Array, "*batch n"]:
     """Return the signed digit that the pulse of this place value puts on the line."""
-    return jnp.sign(code) * jnp.mod(jnp.floor(jnp.abs(code) / place), 2**slice_bits)
+    magnitude, base = jnp.abs(code), 2**slice_bits
+    higher = jnp.floor(magnitude / (place * base))
+    return jnp.sign(code) * (jnp.floor(magnitude / place) - base * higher)
 
 
 def pulses(
