@@ -126,6 +126,7 @@ def md(
     timestep: Annotated[float, typer.Option("--timestep", metavar="FS", help="In fs.")] = 1.0,
     ensemble: Annotated[str, typer.Option("--ensemble", help="nve, nvt or npt.")] = "nvt",
     engine: Annotated[str, typer.Option("--engine", help="ase or lammps.")] = "ase",
+    rung: options.Rung = None,
     seed: options.Seed = 0,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -147,7 +148,7 @@ def md(
     }
     changes = [f"{name}={value}" for name, value in named.items()] + (assignments or [])
     settings = configuration.resolve(MDConfig, file=config, assignments=changes)
-    order = dynamics.Motion(model, start, out, settings, resume, overwrite)
+    order = dynamics.Motion(model, start, out, settings, rung, resume, overwrite)
     with progress() as report:
         run, metrics = dynamics.move(order, report)
     tell([*motion_lines(metrics), ("report", str(run.path / "report.html"))])

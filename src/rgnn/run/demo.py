@@ -27,8 +27,7 @@ MOTION = MDConfig(
     temperature_K=600.0,
     steps=500,
     timestep_fs=1.0,
-    ensemble="nvt",
-    thermostat="nose-hoover",
+    ensemble="nve",
     trajectory_interval=5,
 )
 
@@ -69,6 +68,7 @@ def demo(
         start=f"{DATA}/test",
         out=run.path / MD,
         config=MOTION,
+        rung="exact",  # read noise would do work on the atoms and hide the drift
         resume=resume,
     )
     _, motion = md.move(motion_order, progress)

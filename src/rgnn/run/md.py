@@ -14,8 +14,7 @@ from rgnn.md.analysis import analyse
 from rgnn.md.config import MDConfig
 from rgnn.run import inputs, kinds, record
 from rgnn.run.directory import RunDirectory
-from rgnn.run.force import known_frames
-from rgnn.tasks.force.model import ForceField
+from rgnn.run.force import known_frames, load
 
 Progress = Callable[[str, int, int], None]
 
@@ -28,6 +27,8 @@ class Motion:
     start: str
     out: Path
     config: MDConfig
+    rung: str | None = None
+    """Arithmetic to run on; None is what the model was fitted on."""
     resume: bool = False
     overwrite: bool = False
 
@@ -36,12 +37,14 @@ def move(order: Motion, progress: Progress | None = None) -> tuple[RunDirectory,
     """Return the finished run directory and its metrics; `resume` continues or prolongs a run."""
     stopwatch = record.Stopwatch()
     file = inputs.model_file(order.model)
-    model = ForceField.load(file)
+    model = load(file, rung=order.rung)
     calculator = model.calculator(uncertainty=False, seed=order.config.seed)
     frame = known_frames(model, [order.start], need_labels=False)[-1]
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
     metrics = drive(run, frame, calculator, order, progress)
-    made = record.make(stopwatch, kind="md", seed=order.config.seed, data=[file, order.start])
+    made = record.make(
+        stopwatch, kind="md", seed=order.config.seed, data=[file, order.start], rung=order.rung
+    )
     run.finish(made, keep_checkpoint=True)
     kinds.write_report(run.path)
     return run, metrics
