@@ -15,7 +15,7 @@ from rgnn.cli.main import app
         (["H2", "--scan", "1:2"], "--scan 1:2"),
         (["H2", "--scan", "1:2:3", "--bond-length", "1.4"], "exclude one another"),
         (["H2", "--set", "training.walker=3"], "did you mean 'training.walkers'"),
-        (["H2", "--set", "training.walkers=100"], "do not divide into chunks"),
+        (["H2", "--set", "training.walkers=200"], "do not divide into chunks"),
         (["H2", "--chip", "nowhere.npz"], "neither a file nor a preset"),
     ],
 )
