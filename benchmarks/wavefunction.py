@@ -22,20 +22,20 @@ _ONE_THREAD = {
 }
 os.environ |= {name: os.environ.get(name, value) for name, value in _ONE_THREAD.items()}
 
-import equinox as eqx  # noqa: E402  (threads are set before jax starts)
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
+import equinox as eqx
+import jax
+import numpy as np
 
-from rgnn.core import keys  # noqa: E402
-from rgnn.crossbar.build import Periphery  # noqa: E402
-from rgnn.device.chip import Chip  # noqa: E402
-from rgnn.run.config import resolve  # noqa: E402
-from rgnn.tasks.wavefunction import finite_difference, vmc  # noqa: E402
-from rgnn.tasks.wavefunction.config import WavefunctionConfig  # noqa: E402
-from rgnn.tasks.wavefunction.jet import Jet  # noqa: E402
-from rgnn.tasks.wavefunction.local_energy import kinetic  # noqa: E402
-from rgnn.tasks.wavefunction.system import molecule  # noqa: E402
-from rgnn.tasks.wavefunction.wavefunction import Wavefunction, assemble, begin  # noqa: E402
+from rgnn.core import keys
+from rgnn.crossbar.build import Periphery
+from rgnn.device.chip import Chip
+from rgnn.run.config import resolve
+from rgnn.tasks.wavefunction import finite_difference, vmc
+from rgnn.tasks.wavefunction.config import WavefunctionConfig
+from rgnn.tasks.wavefunction.jet import Jet
+from rgnn.tasks.wavefunction.local_energy import kinetic
+from rgnn.tasks.wavefunction.system import molecule
+from rgnn.tasks.wavefunction.wavefunction import Wavefunction, assemble, begin
 
 
 def energy(

@@ -1,4 +1,4 @@
-"""Systems with known wavefunctions: no variance at the exact parameters, and the right densities."""
+"""Systems with known wavefunctions: no variance at the exact parameters, right densities."""
 
 import jax
 import jax.numpy as jnp

@@ -65,9 +65,7 @@ def evaluation(
 
 
 @styled
-def density(
-    electrons: Float[np.ndarray, "sample n 3"], nuclei: Float[np.ndarray, "m 3"]
-) -> Figure:
+def density(electrons: Float[np.ndarray, "sample n 3"], nuclei: Float[np.ndarray, "m 3"]) -> Figure:
     """Return the electron density in the plane of the two longest axes, summed over the third."""
     figure, (axes,) = panels(1, width=4.6, height=3.8)
     points = electrons.reshape(-1, 3)
@@ -77,9 +75,7 @@ def density(
     extent = [(centre[k] - reach, centre[k] + reach) for k in range(2)]
     counts, x, y = np.histogram2d(points[:, plane[0]], points[:, plane[1]], 90, extent)
     area = (x[1] - x[0]) * (y[1] - y[0])
-    image = axes.pcolormesh(
-        x, y, counts.T / len(electrons) / area, cmap="magma", rasterized=True
-    )
+    image = axes.pcolormesh(x, y, counts.T / len(electrons) / area, cmap="magma", rasterized=True)
     axes.plot(nuclei[:, plane[0]], nuclei[:, plane[1]], "w+", markersize=7)
     figure.colorbar(image, ax=axes, label="electrons / bohr²")
     axes.set_aspect("equal")
@@ -133,7 +129,9 @@ def derivatives(
         left.loglog(100 * noise, error.min(1), "s--", color=colour, label=f"{name}, best step")
         for s in range(len(noise)):
             label = name if s == 0 else None
-            right.loglog(step, error[s], color=colour, alpha=0.35 + 0.6 * s / len(noise), label=label)
+            right.loglog(
+                step, error[s], color=colour, alpha=0.35 + 0.6 * s / len(noise), label=label
+            )
     for s, value in enumerate(forward):
         right.axhline(value, color=PALETTE[0], alpha=0.35 + 0.6 * s / len(noise), linewidth=0.9)
     _label(left, "Error against read noise", "read noise of a cell [%]")
