@@ -190,5 +190,6 @@ def _energy_assumption(claim: baselines.Claim, gain: float) -> str:
 
 
 def _spread(spread: dict[Any, float], scale: float, unit: str) -> str:
-    low, typical, high = (spread[case] * scale for case in CASES)
+    typical = spread["typical"] * scale
+    low, *_, high = sorted(spread[case] * scale for case in CASES)
     return f"{typical:.3g} {unit} ({low:.2g} … {high:.2g})"
