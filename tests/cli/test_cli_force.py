@@ -168,7 +168,8 @@ def test_predict_writes_labels_and_uncertainties(run, data):
 
 def test_molecular_dynamics_writes_a_report_and_goes_on(run, data):
     out = data / "md"
-    words = ("force", "md", run, data / "test.extxyz", "--out", out, "--temperature", 100, "--rung", "exact")
+    words = ("force", "md", run, data / "test.extxyz", "--out", out, "--temperature", 100)
+    words = (*words, "--rung", "exact")
     assert "temperature" in succeed(*words, "--steps", 40)
     assert "<h2>Molecular dynamics</h2>" in (out / "report.html").read_text()
     assert "holds a finished run" in refuse(*words, "--steps", 60)
