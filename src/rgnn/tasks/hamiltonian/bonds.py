@@ -11,6 +11,9 @@ from rgnn.io.hamiltonian_frames import HamiltonianFrame
 from rgnn.tasks.hamiltonian.angular import bond_frames
 from rgnn.tasks.hamiltonian.surroundings import around
 
+_ROOM = 1.5
+"""Distance [Å] beyond the longest seen within which blocks of endless orbitals fade to 0."""
+
 ElementPair = tuple[int, int]
 """Atomic numbers of the two ends, the smaller first."""
 
@@ -105,7 +108,7 @@ def reach_of(frames: Sequence[HamiltonianFrame]) -> dict[ElementPair, float]:
     """Return the distance [Å] at which the blocks of each element pair end.
 
     Numerical orbitals end at a radius: where the longest blocks have died out, their distance is
-    the cutoff. Blocks that are still alive at the longest distance seen get 10 % more room.
+    the cutoff. Blocks that are still alive at the longest distance seen get room to fade.
     """
     longest: dict[ElementPair, float] = {}
     alive: dict[ElementPair, bool] = {}
@@ -117,4 +120,4 @@ def reach_of(frames: Sequence[HamiltonianFrame]) -> dict[ElementPair, float]:
             if end > longest.get(pair, 0.0):
                 longest[pair] = end
                 alive[pair] = bool(np.abs(outermost).max() > 2e-3 * scale)
-    return {pair: end * (1.1 if alive[pair] else 1.0 + 1e-3) for pair, end in longest.items()}
+    return {pair: end + _ROOM if alive[pair] else end * (1 + 1e-3) for pair, end in longest.items()}

@@ -21,7 +21,6 @@ def splines(
     return values * (distance < cutoff)[:, None]
 
 
-def roughness(n_spline: int) -> Float[np.ndarray, "n n"]:
-    """Return P with wᵀPw = Σ (third differences of w)²: what a smooth curve keeps small."""
-    differences = np.diff(np.eye(n_spline), n=3, axis=0)
-    return differences.T @ differences
+def third_differences(n_spline: int) -> Float[np.ndarray, "n_row n_spline"]:
+    """Return D with D w = third differences of w, which are small for a smooth curve."""
+    return np.diff(np.eye(n_spline), n=3, axis=0)

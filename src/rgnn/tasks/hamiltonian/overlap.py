@@ -14,7 +14,7 @@ from rgnn.core.errors import InputError
 from rgnn.io.hamiltonian_frames import HamiltonianFrame, Shells
 from rgnn.tasks.hamiltonian import irreps
 from rgnn.tasks.hamiltonian.bonds import ElementPair, bonds_of_frame
-from rgnn.tasks.hamiltonian.distance import roughness, splines
+from rgnn.tasks.hamiltonian.distance import splines, third_differences
 
 SPACING = 0.06
 """Distance of the knots [Å]."""
@@ -102,9 +102,10 @@ def _fit(data: list[tuple[np.ndarray, np.ndarray]], cutoff: float) -> Curves:
     values = np.concatenate([v for _, v in data])
     low = float(distance.min()) - 0.2
     basis = _basis(distance, low, cutoff)
-    matrix = basis.T @ basis
-    penalty = _SMOOTH * np.trace(matrix) * roughness(len(matrix))
-    return Curves(low, cutoff, np.linalg.solve(matrix + penalty, basis.T @ values))
+    smooth = np.sqrt(_SMOOTH) * np.linalg.norm(basis) * third_differences(basis.shape[1])
+    rows = np.concatenate([basis, smooth])  # not as normal equations: they square the condition
+    wanted = np.concatenate([values, np.zeros((len(smooth), values.shape[1]))])
+    return Curves(low, cutoff, np.linalg.lstsq(rows, wanted, rcond=None)[0])
 
 
 def onsite_overlaps(
