@@ -31,7 +31,7 @@ def config(rung: str = "exact", precision: str = "float64") -> rgnn.ForceConfig:
 
 @cache
 def training_frames():
-    return rgnn.datasets.load("li3po4-xtb", "train")[::40]
+    return rgnn.datasets.load("li3po4-xtb", "train")[::48]
 
 
 @cache

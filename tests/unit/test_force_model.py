@@ -85,7 +85,7 @@ def test_unseen_melt_is_predicted_better_than_by_chance():
 
 
 def test_same_seed_same_model_and_another_seed_another_chip():
-    frames = force_models.training_frames()[:4]
+    frames = force_models.training_frames()  # the same shapes as everywhere: no compilation
     first, again, other = (
         rgnn.ForceField.fit(frames, config=force_models.config(), seed=s) for s in (3, 3, 4)
     )
@@ -153,7 +153,7 @@ def test_error_bars_cover_the_errors():
 def test_prior_readout_carries_over():
     """With the model itself as prior and its own training labels nothing has to be learnt."""
     model = force_models.model()
-    frames = force_models.training_frames()[:3]
+    frames = force_models.training_frames()
     labels = [
         Frame(f.structure, Labels(p.energy, p.forces, p.stress), f.source)
         for f, p in zip(frames, model.predict(frames, uncertainty=False), strict=True)

@@ -152,6 +152,8 @@ def groups_to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> d
 
     Groups are taken at even distances through the data, each shorter than two thirds of it.
     """
+    if not config.groups or len(frames) < 4:
+        return {}
     if config.group_by:
         missing = next((f for f in frames if config.group_by not in f.info), None)
         if missing is not None:
@@ -168,7 +170,7 @@ def groups_to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> d
     members = [group for group in members if 0 < len(group) <= max(1, len(frames) // 3 * 2)]
     chosen = np.unique(np.linspace(0, len(members) - 1, config.groups).round().astype(int))
     groups: dict[int, int] = {}
-    for number, which in enumerate(chosen if members and len(frames) >= 4 else []):
+    for number, which in enumerate(chosen if members else []):
         rows = 0
         for frame in members[which]:
             rows += 3 * len(frames[frame])

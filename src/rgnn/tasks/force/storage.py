@@ -20,6 +20,7 @@ from rgnn.tasks.force.model import ForceField
 from rgnn.tasks.force.readout import Readout
 
 FORMAT = "rgnn-force-field-1"
+"""Changes whenever older files would be read wrongly."""
 
 
 def save(model: ForceField, path: Path) -> None:

@@ -38,6 +38,8 @@ class Sums:
     second: Float[np.ndarray, "n_species n_feature"]
     kept: dict[int, Float[np.ndarray, "n_row n"]]
     done: int = 0
+    whole: bool = True
+    """Whether no frame is half added."""
 
     @staticmethod
     def zeros(n_frame: int, n_species: int, n_feature: int) -> "Sums":
@@ -89,15 +91,16 @@ def accumulate(
     saved = monotonic()
     try:
         for number in range(sums.done, len(frames)):
+            sums.whole = False
             _add_frame(sums, reservoir, frames[number], build, root, reads, use_stress, keep)
-            sums.done = number + 1
+            sums.done, sums.whole = number + 1, True
             if progress is not None:
                 progress("training frames", sums.done, len(frames))
             if checkpoint is not None and monotonic() - saved > _SAVE_EVERY:
                 save(sums, checkpoint)
                 saved = monotonic()
     except KeyboardInterrupt:
-        if checkpoint is not None:
+        if checkpoint is not None and sums.whole:
             save(sums, checkpoint)
         raise
     for gram in (sums.forces, sums.virial):
