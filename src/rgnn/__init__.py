@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from rgnn import crossbar as crossbar
     from rgnn import datasets as datasets
     from rgnn.device.chip import Chip as Chip
+    from rgnn.run.load import load as load
     from rgnn.tasks.force.config import ForceConfig as ForceConfig
     from rgnn.tasks.force.model import ForceField as ForceField
-    from rgnn.tasks.force.storage import load as load
+    from rgnn.tasks.hamiltonian.config import HamiltonianConfig as HamiltonianConfig
+    from rgnn.tasks.hamiltonian.model import HamiltonianModel as HamiltonianModel
     from rgnn.tasks.wavefunction.config import WavefunctionConfig as WavefunctionConfig
     from rgnn.tasks.wavefunction.wavefunction import Wavefunction as Wavefunction
 
@@ -24,9 +26,11 @@ _HOME = {
     "Chip": "rgnn.device.chip",
     "ForceConfig": "rgnn.tasks.force.config",
     "ForceField": "rgnn.tasks.force.model",
+    "HamiltonianConfig": "rgnn.tasks.hamiltonian.config",
+    "HamiltonianModel": "rgnn.tasks.hamiltonian.model",
     "Wavefunction": "rgnn.tasks.wavefunction.wavefunction",
     "WavefunctionConfig": "rgnn.tasks.wavefunction.config",
-    "load": "rgnn.tasks.force.storage",
+    "load": "rgnn.run.load",
 }
 
 _PACKAGES = ("crossbar", "datasets")
@@ -35,6 +39,8 @@ __all__ = [
     "Chip",
     "ForceConfig",
     "ForceField",
+    "HamiltonianConfig",
+    "HamiltonianModel",
     "Wavefunction",
     "WavefunctionConfig",
     "crossbar",

@@ -1,10 +1,11 @@
 """Chips as .npz files of plain arrays."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from rgnn.core.errors import InputError
 from rgnn.device.chip import Chip
@@ -46,6 +47,22 @@ def read(path: Path) -> Chip:
         wires,
         float(arrays["unit_weight_uS"]) if "unit_weight_uS" in arrays else None,
     )
+
+
+def to_bytes(chip: Chip) -> Int[np.ndarray, " n_byte"]:
+    """Return what `write` writes, as an array that fits into a model file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chip.npz"
+        write(chip, path)
+        return np.frombuffer(path.read_bytes(), np.uint8)
+
+
+def from_bytes(data: Int[np.ndarray, " n_byte"]) -> Chip:
+    """Return the chip that `to_bytes` packed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chip.npz"
+        path.write_bytes(data.astype(np.uint8).tobytes())
+        return read(path)
 
 
 def as_macros(cells: Float[np.ndarray, "..."]) -> Float[np.ndarray, "n_macro n_row n_column"]:

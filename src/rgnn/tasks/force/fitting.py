@@ -140,11 +140,14 @@ def reference_distances(
 
 
 def _enough(chip: Chip | None, shapes: Sequence[tuple[int, int]], seed: int) -> Chip:
-    """Return the chip cut down to the macros the model needs; sampled where none is given."""
+    """Return the chip cut down to the macros the model needs; sampled where none is given.
+
+    Conductances are rounded to single precision, in which they are stored.
+    """
     if chip is None:
-        return Chip.sample(seed=seed, macros=macros_needed(Chip.sample(seed=seed), shapes))
-    used = min(macros_needed(chip, shapes), len(chip.conductance))
-    return replace(chip, conductance=chip.conductance[:used])
+        chip = Chip.sample(seed=seed, macros=macros_needed(Chip.sample(seed=seed), shapes))
+    used = chip.conductance[: macros_needed(chip, shapes)]
+    return replace(chip, conductance=used.astype(np.float32).astype(np.float64))
 
 
 def groups_to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> dict[int, int]:

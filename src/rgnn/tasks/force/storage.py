@@ -1,19 +1,15 @@
 """Force fields as files: safetensors arrays with JSON metadata, nothing executable."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from rgnn.core.errors import InputError
 from rgnn.device import archive
-from rgnn.device.chip import Chip
+from rgnn.io import model_file
 from rgnn.reservoir.build import Calibration
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
@@ -26,13 +22,12 @@ FORMAT = "rgnn-force-field-1"
 def save(model: ForceField, path: Path) -> None:
     """Write `model` to `path`; an interrupted write leaves the old file."""
     readout = {
-        f"readout.{f.name}": np.ascontiguousarray(getattr(model.readout, f.name))
+        f"readout.{f.name}": getattr(model.readout, f.name)
         for f in fields(Readout)
         if f.name not in ("spread_scale", "energy_noise", "summary")
     }
     calibration = {
-        f"calibration.{f.name}": np.ascontiguousarray(getattr(model.calibration, f.name))
-        for f in fields(Calibration)
+        f"calibration.{f.name}": getattr(model.calibration, f.name) for f in fields(Calibration)
     }
     arrays = (
         readout
@@ -40,7 +35,7 @@ def save(model: ForceField, path: Path) -> None:
         | {
             "elements": np.array(model.elements),
             "scalars": np.array([model.readout.spread_scale, model.readout.energy_noise]),
-            "chip": _chip_bytes(model.chip),
+            "chip": archive.to_bytes(model.chip),
         }
     )
     metadata = {
@@ -48,31 +43,13 @@ def save(model: ForceField, path: Path) -> None:
         "config": json.dumps(asdict(model.config)),
         "summary": json.dumps(model.readout.summary),
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(arrays, part, metadata=metadata)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    model_file.write(path, arrays, metadata)
 
 
 def load(path: str | Path) -> ForceField:
     """Return the model in `path`."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no such model file: {path}")
-    try:
-        with safe_open(path, framework="numpy") as stream:
-            metadata = stream.metadata() or {}
-            arrays = {name: stream.get_tensor(name) for name in stream.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged, or no rgnn model ({error})") from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: no rgnn force field (format {metadata.get('format', 'unknown')!r}, expected "
-            f"{FORMAT!r}); fit a model with `rgnn force fit`"
-        )
+    arrays, metadata = model_file.read(path, FORMAT)
     try:
         return _from_parts(arrays, metadata)
     except (KeyError, ValueError, ValidationError) as error:
@@ -96,21 +73,7 @@ def _from_parts(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Forc
     return ForceField(
         config,
         tuple(int(z) for z in arrays["elements"]),
-        _chip_from(arrays["chip"]),
+        archive.from_bytes(arrays["chip"]),
         Calibration(**under("calibration")),
         readout,
     )
-
-
-def _chip_bytes(chip: Chip) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "chip.npz"
-        archive.write(chip, path)
-        return np.frombuffer(path.read_bytes(), np.uint8)
-
-
-def _chip_from(data: np.ndarray) -> Chip:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "chip.npz"
-        path.write_bytes(data.astype(np.uint8).tobytes())
-        return archive.read(path)

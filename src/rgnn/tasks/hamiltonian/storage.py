@@ -1,8 +1,6 @@
 """Hamiltonian models as files: safetensors arrays with JSON metadata, nothing executable."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +8,10 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from rgnn.core.errors import InputError
 from rgnn.device import archive
-from rgnn.device.chip import Chip
+from rgnn.io import model_file
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.design import Reach
 from rgnn.tasks.hamiltonian.fit import Fitted
@@ -32,33 +28,14 @@ Arrays = dict[str, np.ndarray]
 
 def save(model: HamiltonianModel, path: Path) -> None:
     """Write `model` to `path`; an interrupted write leaves the old file."""
-    arrays = {name: np.ascontiguousarray(a) for name, a in _arrays(model.fitted).items()}
     metadata = {"format": FORMAT, "facts": json.dumps(_facts(model))}
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(arrays, part, metadata=metadata)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    model_file.write(path, _arrays(model.fitted), metadata)
 
 
 def load(path: str | Path) -> HamiltonianModel:
     """Return the model in `path`."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no such model file: {path}")
-    try:
-        with safe_open(path, framework="numpy") as stream:
-            metadata = stream.metadata() or {}
-            arrays = {name: stream.get_tensor(name) for name in stream.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged, or no rgnn model ({error})") from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: no rgnn Hamiltonian model (format {metadata.get('format', 'unknown')!r}, "
-            f"expected {FORMAT!r}); fit one with `rgnn hamiltonian fit`"
-        )
+    arrays, metadata = model_file.read(path, FORMAT)
     try:
         return _from_parts(arrays, json.loads(metadata["facts"]))
     except (KeyError, ValueError, TypeError, IndexError, ValidationError) as error:
@@ -96,7 +73,7 @@ def _on(element: int, degree: int) -> str:
 
 def _arrays(found: Fitted) -> Arrays:
     scaling = found.network.scaling
-    out: Arrays = {"chip": _chip_bytes(found.chip)}
+    out: Arrays = {"chip": archive.to_bytes(found.chip)}
     out["bond.mean"] = scaling.bond_mean
     for channel, spread in scaling.bond_spread.items():
         out[f"bond.{channel.m}.{channel.swap}"] = spread
@@ -123,7 +100,7 @@ def _from_parts(arrays: Arrays, facts: Mapping[str, Any]) -> HamiltonianModel:
     config = TypeAdapter(HamiltonianConfig).validate_python(facts["config"])
     shells = {int(z): tuple(map(int, listed)) for z, listed in facts["shells"].items()}
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
-    chip = _chip_from(arrays["chip"])
+    chip = archive.from_bytes(arrays["chip"])
     network = Network.build(layout, config, _scaling(arrays), chip)
     hopping: dict[tuple[int, int], dict[Channel, Ridge]] = {}
     onsite: dict[int, dict[int, Ridge]] = {}
@@ -171,17 +148,3 @@ def _scaling(arrays: Arrays) -> Scaling:
 def _density(arrays: Arrays, kind: str) -> DensityScaling:
     degrees = sorted(int(n.split(".")[1]) for n in arrays if n.startswith(kind) and n[-1].isdigit())
     return DensityScaling(arrays[f"{kind}.mean"], [arrays[f"{kind}.{d}"] for d in degrees])
-
-
-def _chip_bytes(chip: Chip) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "chip.npz"
-        archive.write(chip, path)
-        return np.frombuffer(path.read_bytes(), np.uint8)
-
-
-def _chip_from(data: np.ndarray) -> Chip:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "chip.npz"
-        path.write_bytes(data.astype(np.uint8).tobytes())
-        return archive.read(path)
