@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, UInt8
 
 from rgnn.core.errors import InputError
 from rgnn.device.chip import Chip
@@ -49,7 +49,7 @@ def read(path: Path) -> Chip:
     )
 
 
-def to_bytes(chip: Chip) -> Int[np.ndarray, " n_byte"]:
+def to_bytes(chip: Chip) -> UInt8[np.ndarray, " n_byte"]:
     """Return what `write` writes, as an array that fits into a model file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chip.npz"
@@ -57,7 +57,7 @@ def to_bytes(chip: Chip) -> Int[np.ndarray, " n_byte"]:
         return np.frombuffer(path.read_bytes(), np.uint8)
 
 
-def from_bytes(data: Int[np.ndarray, " n_byte"]) -> Chip:
+def from_bytes(data: UInt8[np.ndarray, " n_byte"]) -> Chip:
     """Return the chip that `to_bytes` packed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chip.npz"

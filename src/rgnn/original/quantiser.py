@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-Tensor = Float[np.ndarray, "*batch n"]
+Tensor = Float[np.ndarray, "..."]
 
 
 class AbstractProduct(abc.ABC):

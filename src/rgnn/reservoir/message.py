@@ -102,7 +102,10 @@ class MessageLayer(eqx.Module):
         """Return edge functions whose radial part is s_j ⊗ R: what the arrays read of a pair."""
 
         def outer(radial: Array) -> Array:
-            return (sent[..., :, None] * radial[..., None, :]).reshape(*radial.shape[:2], -1)
+            size = (
+                sent.shape[-1] * radial.shape[-1]
+            )  # an isolated atom has no pairs to infer it from
+            return (sent[..., :, None] * radial[..., None, :]).reshape(*radial.shape[:2], size)
 
         return edges._replace(radial=outer(edges.radial), radial_slope=outer(edges.radial_slope))
 

@@ -102,7 +102,10 @@ def settle(problem: Problem, readouts: Readouts, walkers: Walkers, key: PRNGKeyA
     return sampler.sweep(problem.log_psi(readouts), walkers, key, 20)
 
 
-def check(energy: Float[np.ndarray, " walker"], electrons: Array) -> None:
+def check(
+    energy: Float[np.ndarray, " walker"],
+    electrons: Float[Array | np.ndarray, "walker electron 3"],
+) -> None:
     """Stop with the walker and the reason where a local energy is not a number."""
     bad = np.flatnonzero(~np.isfinite(energy))
     if not len(bad):
