@@ -6,7 +6,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float
 
-Array = Float[np.ndarray, "*batch n"]
+Array = Float[np.ndarray, "..."]
 Weights = Mapping[str, np.ndarray]
 
 
