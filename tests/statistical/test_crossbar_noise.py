@@ -104,3 +104,17 @@ def test_a_combination_of_tangent_reads_is_drawn_with_its_own_law(wiring):
     contracted = jax.jit(jax.vmap(lambda key: mv.tangent(jnp.asarray(dx[0]), key=key) @ c))
     read = np.asarray(contracted(jax.random.split(jax.random.key(6), READS)), float)
     assert abs(z_mean(fast, read)) < 4 and abs(z_variance(fast, read)) < 4
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_read_noise_does_not_depend_on_input_bits_in_single_precision(bits):
+    """More bits round finer; the noise of a read stays that of its cells."""
+    chip = Chip.sample(seed=3, read_noise=0.05)
+    block = build.cut(chip, [(4, 24)])[0]
+    periphery = build.Periphery(bits=bits, adc_bits=None)
+    mv = build.mount(block, periphery, limit=1.0, dtype="float32")
+    x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, 24), jnp.float32).at[0].set(1.0)
+    reads = jax.vmap(lambda key: mv(x, key=key))(jax.random.split(jax.random.key(0), 4000))
+    expected = jnp.sqrt(mv.tangent_law(x).power @ mv.read_variance.T)  # x fills its range
+    z = np.log(np.asarray(reads.std(axis=0) / expected)) * np.sqrt(2 * 4000)
+    assert np.abs(z).max() < 4

@@ -11,6 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+_GRID_BITS = 5
+"""Fewest bits a grid must leave for an entry."""
+
 
 def exact_sum(
     code: Float[Array, "*batch n_in"],
@@ -24,8 +27,11 @@ def exact_sum(
     `code` holds integers of magnitude up to `peak`. Entries of `matrix` are rounded to a grid, in
     double precision at about 1e-12 of the largest row sum. Single precision has too few bits for
     one product: there a second one adds what the first grid leaves out, or is left out `coarsely`
-    (then entries are rounded to about 2⁻¹⁵ of the largest, for 256 inputs of one bit).
+    (then entries are rounded to about 2⁻¹⁵ of the largest, for 256 inputs of one bit). Codes too
+    large for any useful grid, such as drive powers of more than 9 bits, take the plain product.
     """
+    if peak > 2 ** (jnp.finfo(matrix.dtype).nmant - _GRID_BITS):
+        return code @ matrix.T
     coarse = _on_grid(matrix, peak)
     total = code @ coarse.T
     if matrix.dtype == jnp.float64 or coarsely:
