@@ -207,8 +207,9 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
 
 
 def _spread(values: list[float]) -> str:
-    mean, std = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
-    return f"{mean:.3g} ± {std:.1g}"
+    if len(values) == 1:
+        return f"{values[0]:.3g}"
+    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1):.1g}"
 
 
 def _packaged(name: str) -> tuple[list[Frame], list[Frame]]:
