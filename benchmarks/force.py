@@ -222,6 +222,16 @@ def _repeated(frame: Frame, repeat: tuple[int, int, int]):
     return structure_of(to_ase(replace(frame)) * repeat)
 
 
+def keep(case: str, runs: list[dict[str, float]]) -> dict:
+    """Return all results after adding these; read afresh, as another case may run beside this one."""
+    store = RESULTS / "force.json"
+    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
+    known |= {"date": date.today().isoformat(), "machine": platform.processor() or "x86_64"}
+    known["cases"][case] = runs
+    store.write_text(json.dumps(known, indent=1) + "\n")
+    return known
+
+
 def main() -> None:
     """Run the cases asked for and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -230,16 +240,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    store = RESULTS / "force.json"
-    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
-    known |= {"date": date.today().isoformat(), "machine": platform.processor() or "x86_64"}
     for case in asked.only.split(","):
         runs = []
         for seed in range(asked.seeds):
             runs.append(CASES[case](asked.data, seed))
             print(case, seed, {k: round(v, 4) for k, v in runs[-1].items()}, flush=True)
-            known["cases"][case] = runs
-            store.write_text(json.dumps(known, indent=1) + "\n")
+            known = keep(case, runs)
     rows = {case: known["cases"][case] for case in CASES if case in known["cases"]}
     text = f"# Force fields, measured {known['date']}\n\n`python benchmarks/force.py DATA`\n\n"
     (RESULTS / "force.md").write_text(text + table(rows) + "\n")
