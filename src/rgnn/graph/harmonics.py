@@ -2,20 +2,24 @@
 
 from functools import cache
 from math import factorial
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 
-def spherical_harmonics(unit: Float[Array, "*batch 3"], lmax: int) -> Float[Array, "*batch lm"]:
+def spherical_harmonics(
+    unit: Float[Array | np.ndarray, "*batch 3"], lmax: int
+) -> Float[Array | np.ndarray, "*batch lm"]:
     """Return Y_lm of unit vectors, l-major, m = −l … l, with Σ_m Y_lm² = 2l + 1.
 
     Built from Re and Im of (x + iy)^m and the associated Legendre recursion in z, all of it
-    polynomial, so that derivatives are finite everywhere.
+    polynomial, so that derivatives are finite everywhere. NumPy arrays give NumPy arrays.
     """
+    xp = np if isinstance(unit, np.ndarray) else jnp
     x, y, z = unit[..., 0], unit[..., 1], unit[..., 2]
-    real, imaginary = [jnp.ones_like(x)], [jnp.zeros_like(x)]
+    real, imaginary = [xp.ones_like(x)], [xp.zeros_like(x)]
     for _ in range(lmax):
         real, imaginary = (
             [*real, x * real[-1] - y * imaginary[-1]],
@@ -27,14 +31,14 @@ def spherical_harmonics(unit: Float[Array, "*batch 3"], lmax: int) -> Float[Arra
         for m in range(-degree, degree + 1):
             phase = real[m] if m >= 0 else imaginary[-m]
             columns.append(_norm(degree, abs(m)) * legendre[degree, abs(m)] * phase)
-    return jnp.stack(columns, axis=-1)
+    return xp.stack(columns, axis=-1)
 
 
-def _legendre(z: Array, lmax: int) -> dict[tuple[int, int], Array]:
+def _legendre(z: Any, lmax: int) -> dict[tuple[int, int], Any]:
     """Return P_lm(z) / (1 − z²)^(m/2), polynomials in z."""
-    table: dict[tuple[int, int], Array] = {}
+    table = {}
     for m in range(lmax + 1):
-        table[m, m] = jnp.full_like(z, float(np.prod(np.arange(1, 2 * m, 2))))
+        table[m, m] = 0 * z + float(np.prod(np.arange(1, 2 * m, 2)))
         if m < lmax:
             table[m + 1, m] = (2 * m + 1) * z * table[m, m]
         for degree in range(m + 2, lmax + 1):
@@ -72,15 +76,8 @@ def coupling(a: int, b: int, c: int) -> Float[np.ndarray, "i j k"]:
         ],
         axis=-1,
     )
-    y = _numpy_harmonics(unit, max(a, b, c))
+    y = np.asarray(spherical_harmonics(unit, max(a, b, c)))
     pick = [y[:, degree**2 : (degree + 1) ** 2] for degree in (a, b, c)]
     tensor = np.einsum("qi,qj,qk,q->ijk", *pick, np.repeat(weight, len(azimuth)))
     tensor[np.abs(tensor) < 1e-10 * np.abs(tensor).max()] = 0.0
     return tensor / np.linalg.norm(tensor)
-
-
-def _numpy_harmonics(unit: Float[np.ndarray, "q 3"], lmax: int) -> Float[np.ndarray, "q lm"]:
-    import jax
-
-    with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        return np.array(spherical_harmonics(jnp.asarray(unit, jnp.float64), lmax))

@@ -10,49 +10,15 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from rgnn.graph.harmonics import spherical_harmonics
+
 
 def harmonics(
     vectors: Float[np.ndarray, "*batch 3"], *, lmax: int
 ) -> list[Float[np.ndarray, "*batch _"]]:
-    """Return Y_0 … Y_lmax of unit `vectors`, the last axis running m = −l … l.
-
-    Recursion of the Legendre functions divided by sinᵐθ, times Re/Im (x + iy)ᵐ: polynomials in
-    x, y, z, so nothing is singular at the poles.
-    """
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    legendre = _legendre(z, lmax)
-    cosine, sine = [np.ones_like(x)], [np.zeros_like(x)]
-    for _ in range(lmax):
-        c, s = cosine[-1], sine[-1]
-        cosine.append(x * c - y * s)
-        sine.append(x * s + y * c)
-    out = []
-    for degree in range(lmax + 1):
-        columns = [_norm(degree, m) * legendre[degree, m] * sine[m] for m in range(degree, 0, -1)]
-        columns += [_norm(degree, m) * legendre[degree, m] * cosine[m] for m in range(degree + 1)]
-        out.append(np.stack(columns, axis=-1))
-    return out
-
-
-def _legendre(z: Float[np.ndarray, "*batch"], lmax: int) -> dict[tuple[int, int], np.ndarray]:
-    """Return P_lᵐ(z) / sinᵐθ for 0 ≤ m ≤ l ≤ lmax, without the (−1)ᵐ."""
-    table = {(0, 0): np.ones_like(z)}
-    for m in range(lmax + 1):
-        if m:
-            table[m, m] = (2 * m - 1) * table[m - 1, m - 1]
-        if m < lmax:
-            table[m + 1, m] = (2 * m + 1) * z * table[m, m]
-        for degree in range(m + 2, lmax + 1):
-            table[degree, m] = (
-                (2 * degree - 1) * z * table[degree - 1, m]
-                - (degree + m - 1) * table[degree - 2, m]
-            ) / (degree - m)
-    return table
-
-
-def _norm(degree: int, m: int) -> float:
-    ratio = math.factorial(degree - m) / math.factorial(degree + m)
-    return math.sqrt((2 * degree + 1) * ratio * (2 if m else 1))
+    """Return Y_0 … Y_lmax of unit `vectors`, the last axis running m = −l … l."""
+    flat = np.asarray(spherical_harmonics(vectors, lmax))
+    return [flat[..., degree**2 : (degree + 1) ** 2] for degree in range(lmax + 1)]
 
 
 @functools.cache
