@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgnn.crossbar import converter
+from rgnn.crossbar.pulses import Pulses
 
 values = npst.arrays(np.float32, (16,), elements=st.floats(-2, 2, width=32))
 quick = settings(deadline=None, max_examples=50)
@@ -68,7 +69,7 @@ def test_the_output_converter_is_off_by_half_a_step_at_most_and_has_a_zero(y):
 def test_planes_rebuild_the_power_of_independent_reads(u):
     """The factor 4ᵇ v_b² is rebuilt from the binary digits of the code, written out as text."""
     code = np.clip(np.rint(u * 127), -127, 127)
-    power = np.asarray(converter.drive_power(jnp.asarray(code), bits=8, neighbours=False))
+    power = Pulses(bits=8).at_once(jnp.asarray(code), neighbours=False).power.code
     digits = [f"{int(abs(c)):07b}"[::-1] for c in code]
     expected = [sum(4**b for b, digit in enumerate(d) if digit == "1") for d in digits]
     np.testing.assert_array_equal(power, expected)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rgnn.crossbar import mapping
-from rgnn.crossbar.array import Crossbar, Tiled
+from rgnn.crossbar.array import Crossbar
+from rgnn.crossbar.tiled import Tiled
 
 PARITY = Path(__file__).parents[2] / "../shared/parity/crossbar"
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgnn.core.errors import InputError
-from rgnn.crossbar import effective_matrix, gate_driven_currents
+from rgnn.crossbar import effective_matrix, gate_driven_currents, traced_effective_matrix
 
 PARITY = Path(__file__).parents[2] / "../shared/parity/crossbar"
 
@@ -91,6 +91,43 @@ def test_reciprocity_driving_the_outputs_reads_the_inputs(G):
     forward = effective_matrix(G, r_word=2.0, r_bit=7.0)
     backward = effective_matrix(G.T[::-1, ::-1], r_word=7.0, r_bit=2.0)
     np.testing.assert_allclose(forward, backward[::-1, ::-1].T, rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6)])
+def test_the_traced_solution_is_the_same_and_has_the_slopes_of_finite_differences(shape):
+    G = np.random.default_rng(0).gamma(1.0, 2e-4, shape)
+    G.flat[1] = 0
+    wires = (3.0, 1.7)
+    probe = np.random.default_rng(1).normal(size=shape[::-1])
+
+    def response(cells, r_word, r_bit):
+        return (probe * traced_effective_matrix(cells, r_word, r_bit, rows_below=3)).sum()
+
+    with jax.enable_x64(True):
+        args = (jnp.asarray(G), *map(jnp.asarray, wires))
+        value, slopes = jax.jit(jax.value_and_grad(response, argnums=(0, 1, 2)))(*args)
+        both = jax.vmap(lambda g: traced_effective_matrix(g, *wires))(jnp.stack([args[0]] * 2))
+    plain = effective_matrix(G, *wires, rows_below=3)
+    assert abs(float(value) / (probe * plain).sum() - 1) < 1e-10
+    np.testing.assert_allclose(both[1], effective_matrix(G, *wires), rtol=1e-10, atol=1e-20)
+
+    def moved(cells, r_word, r_bit):
+        return (probe * effective_matrix(cells, r_word, r_bit, rows_below=3)).sum()
+
+    bump = np.zeros(shape)
+    bump[2, 3] = 1e-9
+    steps = [(bump, 0, 0, 1e-9), (0, 1e-3, 0, 1e-3), (0, 0, 1e-3, 1e-3)]
+    for (cell, word, bit, h), slope in zip(steps, (slopes[0][2, 3], *slopes[1:]), strict=True):
+        ends = [moved(G + s * cell, wires[0] + s * word, wires[1] + s * bit) for s in (1, -1)]
+        assert (ends[0] - ends[1]) / (2 * h) == pytest.approx(float(slope), rel=1e-5)
+
+
+def test_single_precision_traces_to_four_digits_and_ideal_wires_are_refused():
+    G = np.random.default_rng(0).gamma(1.0, 2e-5, (16, 16))
+    traced = traced_effective_matrix(jnp.asarray(G, jnp.float32), 1.0, 1.0)
+    np.testing.assert_allclose(traced, effective_matrix(G, 1.0, 1.0), rtol=1e-4)
+    with pytest.raises(InputError, match=r"r_bit must be a resistance > 0 Ω here, got 0\.0"):
+        traced_effective_matrix(jnp.asarray(G), 1.0, 0.0)
 
 
 def gated(G, gates, r_bit, r_source):

@@ -8,8 +8,9 @@ import pytest
 
 from rgnn.core.errors import InputError
 from rgnn.crossbar import build
-from rgnn.crossbar.array import Crossbar, Tiled
+from rgnn.crossbar.array import Crossbar
 from rgnn.crossbar.matvec import Exact, Quantised
+from rgnn.crossbar.tiled import Tiled
 from rgnn.device.chip import Chip
 from rgnn.device.wires import Wires
 

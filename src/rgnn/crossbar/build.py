@@ -10,10 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rgnn.core.errors import InputError
-from rgnn.crossbar.array import Crossbar, Tiled, signed
+from rgnn.crossbar.array import Crossbar
 from rgnn.crossbar.converter import Style
 from rgnn.crossbar.matvec import AbstractMatVec, Exact, Quantised
+from rgnn.crossbar.tiled import Tiled
 from rgnn.crossbar.wires import effective_matrix
+from rgnn.crossbar.wiring import signed
 from rgnn.device.chip import Chip, weight_unit
 
 Strip = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]
@@ -33,6 +35,9 @@ class Periphery:
     """Bits of the output converter; None is ideal."""
     slice_bits: int = 1
     """Bits that one pulse carries; 1 is bit-serial. Every pulse is a read of its own."""
+    curvature: float = 0.0
+    """κ of the cells' I–V curve, sinh(κ V/V_read)/sinh(κ); 0 is Ohm's law. It shows in pulses of
+    several bits only. With resistive wires their network is still taken as linear."""
     adc_at: Literal["end", "plane"] = "end"
     """Whether the converter sees the shifted and added pulses, or every pulse."""
     adc_style: Style = "tread"
@@ -41,6 +46,9 @@ class Periphery:
     """Standard deviation of the columns' relative gain errors."""
     adc_offset_error: float = 0.0
     """Standard deviation of the columns' offsets, in units of the converter's range."""
+    arithmetic: Literal["full", "half"] = "full"
+    """Precision of products: `half` keeps 8 significant bits of every conductance (off by 0.2 % at
+    most, which is less than measurements of cells are) and takes half the time."""
 
     def __post_init__(self) -> None:
         if self.rung not in get_args(Rung):
@@ -53,11 +61,15 @@ class Periphery:
             raise InputError(
                 f"a pulse must carry between 1 and {self.bits - 1} bits, got {self.slice_bits}"
             )
+        if not 0 <= self.curvature <= 20:
+            raise InputError(f"the curvature must lie between 0 and 20, got {self.curvature}")
         if self.adc_at not in ("end", "plane") or self.adc_style not in get_args(Style):
             raise InputError(
                 "the converter stands at the 'end' or at every 'plane' and is mid-'tread' or "
                 f"mid-'rise', got '{self.adc_at}' and '{self.adc_style}'"
             )
+        if self.arithmetic not in ("full", "half"):
+            raise InputError(f"arithmetic is 'full' or 'half', got '{self.arithmetic}'")
         if self.adc_gain_error < 0 or self.adc_offset_error < 0:
             raise InputError("gain and offset errors are standard deviations: not negative")
 
@@ -156,6 +168,11 @@ def mount(block: Block, periphery: Periphery, *, limit: float, dtype: str) -> Ab
 def _array(block: Block, periphery: Periphery, limit: Array, dtype: str) -> Crossbar:
     """Return the array of a block of one tile."""
     fluctuates = bool(block.cell_std.any())
+    if periphery.curvature and periphery.slice_bits > 1 and block.wiring == "shared":
+        raise InputError(
+            "shared cells see differences of two inputs, up to twice the read voltage, where their "
+            "curve is not known: use pairs, pulses of one bit or curvature 0"
+        )
     full_range = adc_limit(block.weight)
     errors = _converter_errors(block, periphery, full_range, dtype)
     return Crossbar(  # pyright: ignore[reportCallIssue]  (weight is a property)
@@ -167,10 +184,13 @@ def _array(block: Block, periphery: Periphery, limit: Array, dtype: str) -> Cros
         wiring=block.wiring,
         bits=periphery.bits,
         slice_bits=periphery.slice_bits,
+        # A pulse of one bit is the read voltage or none.
+        curvature=periphery.curvature if periphery.slice_bits > 1 else 0.0,
         adc_bits=periphery.adc_bits,
         adc_at=periphery.adc_at,
         adc_style=periphery.adc_style,
         noisy=fluctuates or periphery.adc_bits is not None,
+        half=periphery.arithmetic == "half",
         adc_gain=errors.get("gain"),
         adc_offset=errors.get("offset"),
     )

@@ -1,4 +1,4 @@
-"""The converters at the edge of an array: numbers to bit planes, line currents to numbers.
+"""The converters at the edge of an array: numbers to codes, line currents to numbers.
 
 Rounding is a staircase, whose true derivative is 0 or infinite. `jax.grad` gets the derivative of
 the line through the stairs instead (a straight-through estimate); outside the range it is 0.
@@ -29,34 +29,6 @@ def encode(
     """
     top = full_scale(bits, signed=signed)
     return jnp.clip(rounded(u * top), -top if signed else 0, top)
-
-
-def places(bits: int, *, signed: bool = True, slice_bits: int = 1) -> list[int]:
-    """Return the place values of the pulses that carry one input, least significant first."""
-    magnitude = bits - 1 if signed else bits
-    return [2**bit for bit in range(0, magnitude, slice_bits)]
-
-
-def digit(
-    code: Float[Array, "*batch n"], *, place: int, slice_bits: int = 1
-) -> Float[Array, "*batch n"]:
-    """Return the signed digit that the pulse of this place value puts on the line."""
-    magnitude, base = jnp.abs(code), 2**slice_bits
-    higher = jnp.floor(magnitude / (place * base))
-    return jnp.sign(code) * (jnp.floor(magnitude / place) - base * higher)
-
-
-def pulses(
-    code: Float[Array, "*batch n"], *, bits: int, signed: bool = True, slice_bits: int = 1
-) -> Float[Array, "*batch n_pulse n"]:
-    """Return the signed digits of all pulses; their sum with place values is `code`.
-
-    A derivative is shared out evenly over the pulses, so that the sum has the derivative of `code`.
-    """
-    values = places(bits, signed=signed, slice_bits=slice_bits)
-    digits = [digit(code, place=place, slice_bits=slice_bits) for place in values]
-    share = [(code - jax.lax.stop_gradient(code)) / (len(values) * place) for place in values]
-    return jnp.stack(jax.lax.stop_gradient(digits), -2) + jnp.stack(share, -2)
 
 
 def step(limit: Float[Array, "*column"], *, bits: int, style: Style = "tread") -> Array:
@@ -94,32 +66,3 @@ def rounded(x: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
 @rounded.defjvp
 def _rounded_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return jnp.round(primals[0]), tangents[0]
-
-
-def drive_power(
-    code: Float[Array, "*batch n"],
-    *,
-    bits: int,
-    neighbours: bool,
-    signed: bool = True,
-    slice_bits: int = 1,
-) -> Float[Array, "*batch m"]:
-    """Return Σ_b p_b² v_b², the factor that multiplies a cell's noise variance on its line.
-
-    `v_b` is the voltage that the pulse of place value p_b puts on the line, in units of the
-    smallest digit: a signed digit, or the difference of two neighbouring inputs where a cell serves
-    two weights. Every pulse is a read of its own with fresh noise, so variances add with p_b².
-    """
-    power = 0.0
-    for place in places(bits, signed=signed, slice_bits=slice_bits):
-        pulse = digit(code, place=place, slice_bits=slice_bits)
-        power = power + float(place) ** 2 * jnp.square(to_lines(pulse, neighbours=neighbours))
-    return jnp.asarray(power)
-
-
-def to_lines(x: Float[Array, "*batch n"], *, neighbours: bool) -> Float[Array, "*batch m"]:
-    """Return the voltages on the word lines: `x` itself, or xᵣ₋₁ − xᵣ for shared cells."""
-    if not neighbours:
-        return x
-    edge = jnp.zeros((*x.shape[:-1], 1), x.dtype)
-    return jnp.concatenate([edge, x], -1) - jnp.concatenate([x, edge], -1)

@@ -65,6 +65,24 @@ def on_pairs(
     return Block(((cells, np.zeros_like(cells)),), gain, "pairs")
 
 
+def on_offset_column(weights: Weights, range: Range, *, limit: float | None = None) -> Block:
+    """Return a block with one cell a weight, and one more line whose cells stand for weight 0.
+
+    That line's current is taken off all others: half the cells of pairs, but its read noise is
+    common to all outputs, and cells in the middle of the range carry current for weights of 0.
+    """
+    full = float(np.abs(weights).max()) if limit is None else limit
+    if not full > 0:
+        raise InputError("all weights are 0; there is nothing to map")
+    (zero,) = range.programmed(np.array([(range.low + range.high) / 2]))
+    swing = min(range.high - zero, zero - range.low)
+    if not swing > 0:
+        raise InputError(f"{range.levels} levels leave none for weight 0 between two others")
+    cells = range.programmed(zero + swing * np.clip(weights / full, -1, 1))
+    lines = np.concatenate([cells, np.full((1, weights.shape[1]), zero)])
+    return Block(((lines, np.zeros_like(lines)),), full / swing, "offset")
+
+
 def sliced(
     weights: Weights, range: Range, *, bits: int, slice_bits: int
 ) -> list[tuple[Block, float]]:

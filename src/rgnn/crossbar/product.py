@@ -7,12 +7,20 @@ power of two, chosen so that the largest possible sum is an exactly represented 
 grid, every partial sum is exact and the order no longer matters.
 """
 
+from functools import partial
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-_GRID_BITS = 5
-"""Fewest bits a grid must leave for an entry."""
+Precision = Literal["full", "single", "half"]
+"""What is kept of a matrix's entries: all that the numbers' own precision has, about 15 bits of the
+largest (one product in single precision), or 8 significant bits of each (one in half precision)."""
+
+_DIGIT = 256
+"""Codes are multiplied in digits of this base: what half precision (bfloat16) holds exactly, and
+what leaves entries 8 bits and more in one product in single precision."""
 
 
 def exact_sum(
@@ -20,26 +28,36 @@ def exact_sum(
     matrix: Float[Array, "n_out n_in"],
     *,
     peak: int,
-    coarsely: bool = False,
+    precision: Precision = "full",
 ) -> Float[Array, "*batch n_out"]:
     """Return `code @ matrix.T`, a function of each row of `code` alone to the last bit.
 
-    `code` holds integers of magnitude up to `peak`. Entries of `matrix` are rounded to a grid, in
-    double precision at about 1e-12 of the largest row sum. Single precision has too few bits for
-    one product: there a second one adds what the first grid leaves out, or is left out `coarsely`
-    (then entries are rounded to about 2⁻¹⁵ of the largest, for 256 inputs of one bit). Codes too
-    large for any useful grid, such as drive powers of more than 9 bits, take the plain product.
+    `code` holds integers of magnitude up to `peak`. Entries of `matrix` are rounded to a grid. In
+    double precision it is fine enough for one product. Single precision has too few bits for that:
+    `full` precision adds a second product for what the first grid leaves out, `single` leaves it
+    out; codes above 256 are multiplied byte by byte.
     """
-    if peak > 2 ** (jnp.finfo(matrix.dtype).nmant - _GRID_BITS):
-        return code @ matrix.T
+    if matrix.dtype == jnp.float64 and precision != "half":
+        return code @ _on_grid(matrix, peak).T
+    if peak > _DIGIT:
+        high = jax.lax.stop_gradient(jnp.trunc(code / _DIGIT))
+        upper = exact_sum(high, matrix, peak=peak // _DIGIT + 1, precision=precision)
+        lower = exact_sum(code - _DIGIT * high, matrix, peak=_DIGIT - 1, precision=precision)
+        return _sum(_DIGIT * upper, lower)
+    if precision == "half":
+        return _half_product(code, matrix, peak)
     coarse = _on_grid(matrix, peak)
     total = code @ coarse.T
-    if matrix.dtype == jnp.float64 or coarsely:
+    if precision == "single":
         return total
-    fine = code @ _on_grid(matrix - jax.lax.stop_gradient(coarse), peak).T
-    # Without the barrier the compiler may let the second product start from the first one's sum.
-    total, fine = jax.lax.optimization_barrier((total, fine))
-    return total + fine
+    rest = matrix - jax.lax.stop_gradient(coarse)
+    return _sum(total, code @ _on_grid(rest, peak).T)
+
+
+def _sum(first: Array, second: Array) -> Array:
+    """Return the sum of two products, of which neither may start from the other's sum."""
+    first, second = jax.lax.optimization_barrier((first, second))
+    return first + second
 
 
 def _on_grid(matrix: Array, peak: int) -> Array:
@@ -53,3 +71,24 @@ def _on_grid(matrix: Array, peak: int) -> Array:
     grid = jnp.ldexp(jnp.ones((), matrix.dtype), exponent - mantissa)
     rounded = jnp.round(matrix / grid) * grid
     return matrix + jax.lax.stop_gradient(rounded - matrix)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _half_product(code: Array, matrix: Array, peak: int) -> Array:
+    """Return the product of entries with 8 significant bits, summed exactly in single precision."""
+    entries = matrix.astype(jnp.bfloat16).astype(jnp.float32)
+    short = _on_grid(entries, peak).astype(jnp.bfloat16)
+    over_inputs = (((code.ndim - 1,), (1,)), ((), ()))
+    total = jax.lax.dot_general(
+        code.astype(jnp.bfloat16), short, over_inputs, preferred_element_type=jnp.float32
+    )
+    return total.astype(matrix.dtype)
+
+
+@_half_product.defjvp
+def _half_product_jvp(
+    peak: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """Derivatives are those of the plain product: they need more than 8 bits."""
+    (code, matrix), (d_code, d_matrix) = primals, tangents
+    return _half_product(code, matrix, peak), d_code @ matrix.T + code @ d_matrix.T
