@@ -223,7 +223,7 @@ def _repeated(frame: Frame, repeat: tuple[int, int, int]):
 
 
 def keep(case: str, runs: list[dict[str, float]]) -> dict:
-    """Return all results after adding these; read afresh, as another case may run beside this one."""
+    """Return all results with these added; read afresh, as another case may run alongside."""
     store = RESULTS / "force.json"
     known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
     known |= {"date": date.today().isoformat(), "machine": platform.processor() or "x86_64"}

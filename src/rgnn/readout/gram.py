@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import get_blas_funcs
 
-_BLOCK = 1024
-"""Columns updated at a time; only the lower triangle is ever computed."""
+_dsymm, _dsyrk = get_blas_funcs(("symm", "syrk"), dtype=np.float64)
 
 _ROWS_PER_UPDATE = 2048
 """Rows gathered before the matrix, which does not fit any cache, is touched."""
@@ -60,23 +60,15 @@ class Gram:
 
 
 def add_lower_product(matrix: Float[np.ndarray, "n n"], rows: Float[np.ndarray, "k n"]) -> None:
-    """Add rowsᵀ rows to `matrix` in place, lower triangle only, block column by block column."""
-    for start in range(0, len(matrix), _BLOCK):
-        stop = min(start + _BLOCK, len(matrix))
-        matrix[start:, start:stop] += rows[:, start:].T @ rows[:, start:stop]
+    """Add rowsᵀ rows to `matrix` in place, lower triangle only.
+
+    BLAS counts columns first: to it the transpose is in order and the triangle is the upper one.
+    """
+    _dsyrk(1.0, rows.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
 
 
 def multiply_lower(
     matrix: Float[np.ndarray, "n n"], vectors: Float[np.ndarray, "n k"]
 ) -> Float[np.ndarray, "n k"]:
     """Return the product with the symmetric matrix whose lower triangle is given."""
-    result = np.zeros_like(vectors)
-    for start in range(0, len(matrix), _BLOCK):
-        stop = min(start + _BLOCK, len(matrix))
-        corner = np.tril(matrix[start:stop, start:stop])
-        result[start:stop] += corner @ vectors[start:stop]
-        result[start:stop] += np.tril(corner, -1).T @ vectors[start:stop]
-        below = matrix[stop:, start:stop]
-        result[stop:] += below @ vectors[start:stop]
-        result[start:stop] += below.T @ vectors[stop:]
-    return result
+    return np.asarray(_dsymm(1.0, matrix.T, np.asfortranarray(vectors), lower=0))

@@ -30,7 +30,8 @@ def leave_out(
 ) -> LeftOut:
     """Return errors (targets − prediction) and variances for one frame's rows left out."""
     whitened = rows / noise_std
-    hat = whitened @ posterior.covariance_times(whitened.T)
+    half = posterior.whitened(whitened.T)
+    hat = half.T @ half
     rest = np.eye(len(hat)) - hat
     error = np.linalg.solve(rest, targets - rows @ posterior.weights)
     variance = noise_std**2 * np.diagonal(np.linalg.solve(rest, hat))

@@ -39,12 +39,18 @@ def direction(
     residual: Float[Array, " sample"],
     previous: Float[Array, " parameter"],
     settings: NaturalGradient,
+    *,
+    stiffness: Float[Array, "row parameter"] | None = None,
 ) -> Float[Array, " parameter"]:
     """Return φ for log-derivatives and local energies; both are centred here.
 
-    Energy falls along −φ. Computed in the precision of `previous`.
+    Energy falls along −φ. Rows of `stiffness` K add KᵀK / rows to the metric. Computed in the
+    precision of `previous`.
     """
     o, e = _centred(jacobian, previous.dtype), _centred(residual, previous.dtype)
+    if stiffness is not None:
+        rows = stiffness.astype(previous.dtype) / jnp.sqrt(stiffness.shape[0])
+        o, e = jnp.concatenate([o, rows]), jnp.concatenate([e, jnp.zeros(rows.shape[0], e.dtype)])
     kept = settings.momentum * previous
     target = e - o @ kept
     scale = settings.damping * (jnp.sum(o * o, axis=0) + settings.floor)

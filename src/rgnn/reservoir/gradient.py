@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.layer import DensityLayer, read_key
-from rgnn.reservoir.products import Product
+from rgnn.reservoir.products import Product, by_column
 
 Cotangents = Sequence[Float[Array, "_m n_atom _column"]]
 """∂E_i / ∂(column of every density), by degree."""
@@ -28,20 +29,12 @@ def cotangents(
     lmax: int,
 ) -> Cotangents:
     """Return ∂(w · φ_i)/∂A for the columns of one layer, in the order they were handed out."""
-    columns: list[list[tuple[int, Array]]] = [[] for _ in range(lmax + 1)]
-    start = 0
-    for product, g in zip(plan, slopes, strict=True):
-        w = weights[:, start : start + product.width]
-        start += product.width
-        for factor, slope in zip(product.factors, g, strict=True):
-            if factor.layer == layer:
-                columns[factor.degree].append((factor.start, slope * w))
-    return [
-        jnp.concatenate([block for _, block in sorted(own, key=lambda c: c[0])], axis=-1)
-        if own
-        else jnp.zeros((2 * degree + 1, weights.shape[0], 0), weights.dtype)
-        for degree, own in enumerate(columns)
+    ends = np.cumsum([product.width for product in plan])[:-1]
+    weighed = [
+        [slope * w for slope in own]
+        for own, w in zip(slopes, jnp.split(weights, ends, axis=-1), strict=True)
     ]
+    return by_column(plan, weighed, layer, lmax)
 
 
 def pair_gradient(

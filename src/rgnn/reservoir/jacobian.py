@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.layer import DensityLayer, read_key
-from rgnn.reservoir.products import Product
+from rgnn.reservoir.products import Product, by_column, by_feature
 
 
 class PairReads(NamedTuple):
@@ -82,41 +82,25 @@ def pair_jacobian(
     layer: int = 0,
 ) -> Float[Array, "n_atom n_neighbour 3 n_feature"]:
     """Return ∂(invariant of atom i) / ∂(vector to its neighbour) [1/Å] by way of one layer."""
-    rows = [
-        _product_rows(product, g, edges, reads, layer)
-        for product, g in zip(plan, slopes, strict=True)
-    ]
-    return jnp.concatenate(rows, axis=-1)
+    coefficients = by_column(plan, slopes, layer, len(reads) - 1)
+    columns = []
+    for degree, (own, read) in enumerate(zip(coefficients, reads, strict=True)):
+        block = slice(degree**2, (degree + 1) ** 2)
+        along = _contract(edges.angular[..., block], own) * read.slope
+        rows = along[:, :, None] * edges.unit[..., None]
+        if degree:
+            across = _contract(edges.angular_gradient[..., block], own[:, :, None])
+            rows = rows + across * read.value[:, :, None]
+        columns.append(rows)
+    return by_feature(plan, columns, layer)
 
 
-def _product_rows(
-    product: Product,
-    slopes: Sequence[Float[Array, "_m n_atom _width"]],
-    edges: EdgeFunctions,
-    reads: Sequence[PairReads],
-    layer: int,
-) -> Float[Array, "n_atom n_neighbour 3 width"]:
-    radial = jnp.zeros((), edges.radial.dtype)
-    tangential = [radial] * 3
-    for factor, g in zip(product.factors, slopes, strict=True):
-        if factor.layer != layer:
-            continue
-        columns = slice(factor.start, factor.start + product.width)
-        read = reads[factor.degree]
-        harmonics = range(factor.degree**2, (factor.degree + 1) ** 2)
-        along = sum(edges.angular[..., lm, None] * g[m][:, None] for m, lm in enumerate(harmonics))
-        radial = radial + along * read.slope[..., columns]
-        if factor.degree == 0:
-            continue
-        for x in range(3):
-            across = sum(
-                edges.angular_gradient[..., x, lm, None] * g[m][:, None]
-                for m, lm in enumerate(harmonics)
-            )
-            tangential[x] = tangential[x] + across * read.value[..., columns]
-    rows = [t + radial * edges.unit[..., x, None] for x, t in enumerate(tangential)]
-    shape = (*edges.unit.shape[:2], product.width)
-    return jnp.stack([jnp.broadcast_to(r, shape) for r in rows], axis=2)
+def _contract(
+    angular: Float[Array, "n_atom n_neighbour *xyz m"], own: Float[Array, "m n_atom *one column"]
+) -> Float[Array, "n_atom n_neighbour *xyz column"]:
+    """Return Σ_m angular_m own_m; written out, as fused loops beat a product with so few terms."""
+    terms = [angular[..., m, None] * own[m][:, None] for m in range(len(own))]
+    return sum(terms[1:], terms[0])
 
 
 def in_groups(function, group: int, n_atom: int, *arguments):

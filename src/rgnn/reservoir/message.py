@@ -19,7 +19,7 @@ from rgnn.reservoir.density import EdgeFunctions, edge_functions
 from rgnn.reservoir.gradient import Cotangents, gradient_through, value_through
 from rgnn.reservoir.jacobian import PairReads, draw_reads
 from rgnn.reservoir.layer import DensityLayer, averaged_read, read_key
-from rgnn.reservoir.products import Product
+from rgnn.reservoir.products import Product, by_column, by_feature
 
 
 class MessageLayer(eqx.Module):
@@ -168,14 +168,9 @@ def scalar_derivatives(
     layer: int,
 ) -> Float[Array, "n_atom n_neighbour n_scalar n_feature"]:
     """Return ∂(invariant of atom i) / ∂(scalar of its neighbour j)."""
-    rows = []
-    for product, g in zip(plan, slopes, strict=True):
-        row = jnp.zeros((), edges.radial.dtype)
-        for factor, slope in zip(product.factors, g, strict=True):
-            if factor.layer == layer:
-                y = edges.angular[..., factor.degree**2 : (factor.degree + 1) ** 2]
-                along = jnp.einsum("ijm,mic->ijc", y, slope)
-                columns = slice(factor.start, factor.start + product.width)
-                row = row + along[:, :, None] * reads[factor.degree][..., columns]
-        rows.append(row)
-    return jnp.concatenate(rows, axis=-1)
+    coefficients = by_column(plan, slopes, layer, len(reads) - 1)
+    columns = []
+    for degree, (own, read) in enumerate(zip(coefficients, reads, strict=True)):
+        y = edges.angular[..., degree**2 : (degree + 1) ** 2]
+        columns.append(jnp.einsum("ijm,mic->ijc", y, own)[:, :, None] * read)
+    return by_feature(plan, columns, layer)

@@ -6,6 +6,7 @@ by column; every factor of every product has columns of its own, so that all mix
 none is shared (body order = number of factors + 1, counting the centre).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,29 +96,23 @@ def _factors(
 def evaluate(
     product: Product, pools: Sequence[Pool]
 ) -> tuple[Float[Array, "n_atom width"], list[Float[Array, "_m n_atom width"]]]:
-    """Return the invariants and, for every factor, their derivatives by its columns."""
-    values = [_columns(pools, factor, product.width) for factor in product.factors]
-    terms = _terms(product.degrees)
-    total = jnp.zeros_like(values[0][0])
-    gradients = [[jnp.zeros_like(total)] * len(v) for v in values]
-    for index, coefficient in terms:
-        picked = [v[m] for v, m in zip(values, index, strict=True)]
-        for f, m in enumerate(index):
-            rest = [p for other, p in enumerate(picked) if other != f]
-            gradients[f][m] = gradients[f][m] + _multiply(rest, coefficient, total)
-        total = total + _multiply(picked, coefficient, total)
-    return total, [jnp.stack(g) for g in gradients]
+    """Return the invariants and, for every factor, their derivatives by its columns.
+
+    The derivative by one factor is the coupling tensor on the outer product of the others.
+    """
+    factors = [_columns(pools, factor, product.width) for factor in product.factors]
+    gradients = [[jnp.zeros_like(factors[0][0])] * len(factor) for factor in factors]
+    for index, coefficient in _terms(product.degrees):
+        picked = [factor[m] for factor, m in zip(factors, index, strict=True)]
+        for own, m in enumerate(index):
+            others = [p for other, p in enumerate(picked) if other != own]
+            gradients[own][m] = gradients[own][m] + coefficient * math.prod(others)
+    stacked = [jnp.stack(g) for g in gradients]
+    return jnp.sum(factors[0] * stacked[0], axis=0), stacked
 
 
 def _columns(pools: Sequence[Pool], factor: Factor, width: int) -> Float[Array, "m n_atom width"]:
     return pools[factor.layer][factor.degree][..., factor.start : factor.start + width]
-
-
-def _multiply(factors: Sequence[Array], coefficient: float, like: Array) -> Array:
-    result = jnp.full_like(like, coefficient)
-    for factor in factors:
-        result = result * factor
-    return result
 
 
 def _terms(degrees: tuple[int, ...]) -> list[tuple[tuple[int, ...], float]]:
@@ -128,3 +123,39 @@ def _terms(degrees: tuple[int, ...]) -> list[tuple[tuple[int, ...], float]]:
         (tuple(int(i) for i in index[: len(degrees)]), float(tensor[tuple(index)]))
         for index in np.argwhere(tensor)
     ]
+
+
+def by_column(
+    plan: Sequence[Product],
+    parts: Sequence[Sequence[Float[Array, "_m n_atom _width"]]],
+    layer: int,
+    lmax: int,
+) -> list[Float[Array, "_m n_atom _column"]]:
+    """Return arrays given by product and factor side by side in the order of a layer's columns."""
+    runs: list[list[tuple[int, Array]]] = [[] for _ in range(lmax + 1)]
+    for product, own in zip(plan, parts, strict=True):
+        for factor, part in zip(product.factors, own, strict=True):
+            if factor.layer == layer:
+                runs[factor.degree].append((factor.start, part))
+    n_atom, dtype = parts[0][0].shape[1], parts[0][0].dtype
+    return [
+        jnp.concatenate([part for _, part in sorted(own, key=lambda run: run[0])], axis=-1)
+        if own
+        else jnp.zeros((2 * degree + 1, n_atom, 0), dtype)
+        for degree, own in enumerate(runs)
+    ]
+
+
+def by_feature(
+    plan: Sequence[Product], columns: Sequence[Float[Array, "*batch _column"]], layer: int
+) -> Float[Array, "*batch n_feature"]:
+    """Return, for every invariant, the sum of what its factors' columns in `layer` hold."""
+    results = []
+    for product in plan:
+        total = jnp.zeros((*columns[0].shape[:-1], product.width), columns[0].dtype)
+        for factor in product.factors:
+            if factor.layer == layer:
+                run = slice(factor.start, factor.start + product.width)
+                total = total + columns[factor.degree][..., run]
+        results.append(total)
+    return jnp.concatenate(results, axis=-1)

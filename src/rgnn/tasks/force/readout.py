@@ -23,6 +23,9 @@ _FURTHEST = 4
 _TIE = 1.02
 """The strongest prior within this factor of the smallest error wins: it extrapolates best."""
 
+_ROWS = 256
+"""Rows of a Gram matrix scaled at a time, so that they stay in cache."""
+
 _PRIOR_FACTOR_STD = 0.5
 """Prior standard deviation of the factor on the prior readout about 1."""
 
@@ -197,8 +200,10 @@ class _Columns:
         n = len(self.scale)
         size = n + self.n_prior + len(self.reference)
         matrix, moment, square = np.zeros((size, size)), np.zeros(size), gram.square
-        np.multiply(gram.matrix, self.scale, out=matrix[:n, :n])
-        matrix[:n, :n] *= self.scale[:, None]
+        for start in range(0, n, _ROWS):
+            rows, columns = slice(start, min(start + _ROWS, n)), slice(0, min(start + _ROWS, n))
+            scale = self.scale[rows, None] * self.scale[columns]
+            np.multiply(gram.matrix[rows, columns], scale, out=matrix[rows, columns])
         moment[:n] = gram.moment * self.scale
         for k, w in enumerate(self.prior.T, start=n):
             product = multiply_lower(matrix[:n, :n], w[:, None])[:, 0]
@@ -246,25 +251,27 @@ def _tune(
     tie wins, because it extrapolates best.
     """
 
-    def at(step: int) -> tuple[float, Posterior, list[LeftOut]]:
-        alpha = posterior.prior_precision * _STEP**step
-        alpha[fixed] = posterior.prior_precision[fixed]
-        candidate = ridge.solve(grams, posterior.noise_std, alpha, blocks)
-        candidate = replace(candidate, determined=posterior.determined)
-        noise = posterior.noise_std["forces"]
-        found = [leave_out(candidate, group.rows, group.targets, noise) for group in kept]
+    noise = posterior.noise_std["forces"]
+    groups = [(group.rows, group.targets) for group in kept]
+
+    def judged(candidate: Posterior) -> tuple[float, Posterior, list[LeftOut]]:
+        found = [leave_out(candidate, rows, targets, noise) for rows, targets in groups]
         return _rms([f.error for f in found]), candidate, found
 
-    best = at(0)
+    best = judged(posterior)
     if not kept:
         return best[1:]
-    lowest = best[0]
+    lowest, space = best[0], np.empty_like(posterior.factor.T)
     for direction, accepted in ((1, _TIE), (-1, 1 / _TIE)):
         moved = False
         for distance in range(1, _FURTHEST + 1):
-            trial = at(direction * distance)
+            alpha = posterior.prior_precision * _STEP ** (direction * distance)
+            alpha[fixed] = posterior.prior_precision[fixed]
+            candidate = ridge.solve(grams, posterior.noise_std, alpha, blocks, space=space)
+            trial = judged(replace(candidate, determined=posterior.determined))
             if trial[0] > accepted * lowest:
                 break
+            space = best[1].factor.T
             best, lowest, moved = trial, min(lowest, trial[0]), True
         if moved:
             break
