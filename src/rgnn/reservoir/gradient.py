@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from rgnn.crossbar import gaussian
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.layer import DensityLayer, read_key
@@ -63,7 +64,7 @@ def gradient_through(
     mean = _mean(edges, arrays, cotangent)
     if not arrays[0].noisy:
         return mean
-    noise = jax.random.normal(needed(key), mean.shape, mean.dtype)
+    noise = gaussian.normal(needed(key), mean.shape, mean.dtype)
     return mean + jnp.einsum(
         "ijxy,ijy->ijx", _cholesky(_covariance(edges, arrays, cotangent)), noise
     )
@@ -88,7 +89,7 @@ def value_through(
     if not arrays[0].noisy:
         return mean
     root = jnp.sqrt(jnp.maximum(variance, 0))
-    return mean + root * jax.random.normal(needed(key), mean.shape, mean.dtype)
+    return mean + root * gaussian.normal(needed(key), mean.shape, mean.dtype)
 
 
 def _mean(

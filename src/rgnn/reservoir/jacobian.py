@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from rgnn.crossbar import gaussian
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.layer import DensityLayer, read_key
@@ -69,7 +70,7 @@ def draw_reads(
         jnp.concatenate([law.power @ mv.read_variance.T for mv, law in own], axis=1) for own in laws
     ]
     mean, variance = jnp.concatenate(means, axis=-1), jnp.concatenate(variances, axis=-1)
-    noise = jax.random.normal(needed(key), mean.shape, mean.dtype)
+    noise = gaussian.normal(needed(key), mean.shape, mean.dtype)
     ends = np.cumsum([m.shape[-1] for m in means])[:-1]
     return jnp.split(mean + jnp.sqrt(jnp.maximum(variance, 0)) * noise, ends, axis=-1)
 
