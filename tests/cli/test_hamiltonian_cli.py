@@ -10,6 +10,10 @@ from typer.testing import CliRunner
 import rgnn.datasets
 from rgnn.cli.main import app
 
+pytestmark = pytest.mark.filterwarnings(  # one frame of 18 atoms: everything else is unlike it
+    "ignore::rgnn.tasks.hamiltonian.model.OutsideTraining"
+)
+
 PACKAGED = Path(rgnn.datasets.__file__).parent / "graphene-openmx"
 SMALL = [
     *("around_atom.cutoff=4", "around_atom.n_radial=5", "around_atom.lmax=3"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from rgnn.bands import errors, kspace, path
+from rgnn.bands import errors, kspace
 from rgnn.core.units import HARTREE_IN_EV
 from rgnn.io.hamiltonian_frames import HamiltonianFrame
 
@@ -15,9 +15,11 @@ DENSE_LIMIT = 2000
 
 @dataclass(frozen=True, eq=False)
 class BandPair:
-    """Bands of a reference and of a prediction along one path, in the reference's energy zero."""
+    """Bands of a reference and of a prediction at the same k, in the reference's energy zero.
 
-    path: path.Path
+    The k points of both spins follow one another.
+    """
+
     reference: Float[np.ndarray, "n_k n_band"]
     predicted: Float[np.ndarray, "n_k n_band"]
     fermi: float
@@ -26,7 +28,7 @@ class BandPair:
 
 
 def compare(
-    reference: HamiltonianFrame, predicted: HamiltonianFrame, gauge: float, *, spin: int = 0
+    reference: HamiltonianFrame, predicted: HamiltonianFrame, gauge: float
 ) -> BandPair | None:
     """Return both bands, or None where the reference has no Fermi level or is too large.
 
@@ -37,19 +39,22 @@ def compare(
     if reference.fermi is None or reference.sizes.sum() > DENSE_LIMIT:
         return None
     if reference.bands is not None and reference.n_spin == 1:
-        k, energies = reference.bands.k, reference.bands.energy
+        k, exact = reference.bands.k, reference.bands.energy
     else:
         k = few_points(reference)
-        energies = kspace.energies(reference, k, spin=spin)
-    found = kspace.energies(predicted, k, spin=spin) + gauge
+        exact = _both_spins(reference, k)
+    found = _both_spins(predicted, k) + gauge
     return BandPair(
-        path.from_points(k, reference.structure),
-        energies,
+        exact,
         found,
         reference.fermi,
-        errors.compare(energies, found, reference.fermi),
+        errors.compare(exact, found, reference.fermi),
         bool(reference.structure.pbc.any()),
     )
+
+
+def _both_spins(frame: HamiltonianFrame, k: np.ndarray) -> Float[np.ndarray, "n_k n_band"]:
+    return np.concatenate([kspace.energies(frame, k, spin=s) for s in range(frame.n_spin)])
 
 
 def few_points(frame: HamiltonianFrame) -> Float[np.ndarray, "n_k 3"]:

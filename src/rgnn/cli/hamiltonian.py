@@ -1,4 +1,4 @@
-"""`rgnn hamiltonian`: fit, evaluate, and draw bands."""
+"""`rgnn hamiltonian`: fit, evaluate, predict, draw bands, convert and compute files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -102,6 +102,65 @@ def bands(
         found = hamiltonian_bands.draw(order, report)
     tell(_band_lines(found))
     tell([("files", str(out))])
+
+
+File = Annotated[Path, typer.Option("--out", metavar="FILE", help="Ends in .npz, .HSX or .TSHS.")]
+
+
+@app.command()
+def predict(
+    model: options.Model,
+    structure: Annotated[
+        str, typer.Argument(metavar="STRUCTURE", help="Structure file (its last frame).")
+    ],
+    out: File,
+    reads: options.Reads = 1,
+) -> None:
+    """Predict H and S of a structure and write them for other programs."""
+    from rgnn.run import hamiltonian_files
+
+    found = hamiltonian_files.predict(model, structure, out, reads=reads)
+    error = f"{found['onsite_std_max_eV']:.2g} eV on site, at most (atom {found['atom']})"
+    tell([*_size(found), ("error bar", error), ("file", str(out))])
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An .npz frame, OpenMX .scfout or SIESTA file.")
+    ],
+    out: File,
+) -> None:
+    """Write a Hamiltonian of any known kind as another kind of file."""
+    from rgnn.run import hamiltonian_files
+
+    found = hamiltonian_files.convert(source, out)
+    level = "not known" if found["fermi_eV"] is None else f"{found['fermi_eV']:.4f} eV"
+    spins = ("spins", str(found["n_spin"]))
+    tell([*_size(found), spins, ("Fermi level", level), ("file", str(out))])
+
+
+@app.command()
+def compute(
+    structures: Annotated[str, typer.Argument(metavar="MOLECULES", help="Molecules, e.g. .xyz.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write frames.")],
+    functional: Annotated[str, typer.Option("--functional", help="As PySCF names it.")] = "pbe",
+    basis: Annotated[str, typer.Option("--basis", help="As PySCF names it.")] = "def2-svp",
+    charge: Annotated[int, typer.Option("--charge", help="Net charge [e].")] = 0,
+) -> None:
+    """Compute Hamiltonians of closed-shell molecules with PySCF: frames to train on."""
+    from rgnn.run import hamiltonian_files
+
+    with progress() as report:
+        written = hamiltonian_files.compute(
+            structures, out, functional=functional, basis=basis, charge=charge, progress=report
+        )
+    tell([("frames", str(len(written))), ("folder", str(out))])
+
+
+def _size(found: dict) -> list[Line]:
+    text = f"{found['n_atoms']} ({found['n_orbitals']} orbitals, {found['n_blocks']:,} blocks)"
+    return [("atoms", text)]
 
 
 def _lines(metrics: dict) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Whatever file a Hamiltonian is in, as a checked frame."""
+"""Whatever file a Hamiltonian is in, as a checked frame; and frames as files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,3 +38,19 @@ def read_all(entries: Sequence[str | Path]) -> list[HamiltonianFrame]:
         else:
             found.append(read(entry))
     return found
+
+
+def check_kind(path: Path) -> None:
+    """Raise InputError where `write` cannot write `path`."""
+    if path.suffix.lower() not in (".npz", ".hsx", ".tshs"):
+        raise InputError(f"{path}: unknown kind of file to write; use .npz, .HSX or .TSHS")
+
+
+def write(path: Path, frame: HamiltonianFrame) -> None:
+    """Write `frame` in the form its name asks for: .npz, .HSX or .TSHS."""
+    check_kind(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".npz":
+        hamiltonian_frames.write_npz(path, frame)
+    else:
+        siesta.write_sisl(path, frame)

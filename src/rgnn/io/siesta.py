@@ -1,6 +1,8 @@
 """SIESTA Hamiltonians through sisl, and our frames as sisl objects (HSX and TSHS export)."""
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +30,33 @@ def read_siesta(path: Path) -> HamiltonianFrame:
     """Return the checked frame in a file sisl reads a Hamiltonian from (HSX, TSHS, nc, fdf)."""
     if not Path(path).exists():
         raise InputError(f"no such file: {path}")
+    sisl = _sisl()
     try:
-        hamiltonian = _sisl().get_sile(path).read_hamiltonian()
-    except MissingExtra:
-        raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old files lack the Fermi level; we look ourselves
+            file = sisl.get_sile(path)
+            hamiltonian = file.read_hamiltonian()
+            fermi = _fermi(file)
     except Exception as error:
         raise InputError(f"{path}: sisl finds no Hamiltonian in it ({error})") from None
-    return from_sisl(hamiltonian, source=str(path))
+    if fermi is not None:
+        hamiltonian.shift(fermi)  # sisl puts the Fermi level at 0: no zero to learn from
+    return replace(from_sisl(hamiltonian, source=str(path)), fermi=fermi)
+
+
+def _fermi(file: Any) -> float | None:
+    """Return the Fermi level [eV] in a SIESTA file, None where it holds none."""
+    read = getattr(file, "read_fermi_level", None)
+    found = None if read is None else read()
+    return None if found is None else float(np.mean(found))
+
+
+def write_sisl(path: Path, frame: HamiltonianFrame) -> None:
+    """Write `frame` as .HSX or .TSHS with the Fermi level at 0, where TBtrans expects it."""
+    hamiltonian = to_sisl(frame)
+    if frame.fermi is not None:
+        hamiltonian.shift(-frame.fermi)
+    hamiltonian.write(str(path))
 
 
 def from_sisl(

@@ -37,7 +37,7 @@ class Bands:
 
 
 def draw(order: Bands, progress: Progress | None = None) -> dict[str, Any]:
-    """Write bands.npz, bands.svg, bands.png, hamiltonian.npz, H.HSX and bands.json.
+    """Write bands.npz, bands.svg, bands.png, hamiltonian.npz, H.TSHS and bands.json.
 
     Returns what bands.json holds.
     """
@@ -49,7 +49,7 @@ def draw(order: Bands, progress: Progress | None = None) -> dict[str, Any]:
     predicted = model.predict_frame(structure)
     order.out.mkdir(parents=True, exist_ok=True)
     write_npz(order.out / "hamiltonian.npz", predicted)
-    siesta.to_sisl(predicted).write(str(order.out / "H.TSHS"))
+    siesta.write_sisl(order.out / "H.TSHS", predicted)
     if predicted.sizes.sum() > DENSE_LIMIT:
         return _levels(order, predicted)
     return _bands(order, predicted, reference, progress)

@@ -24,11 +24,26 @@ class DensityConfig:
 
 
 @dataclass(frozen=True)
+class MessageConfig:
+    """What atoms tell their neighbours: scalars mixed on the chip from their surroundings."""
+
+    sources: int = 4
+    """Scalars each atom emits."""
+    cutoff: float = 6.0
+    """Reach [Å]."""
+    n_radial: int = 3
+    """Radial functions with which they arrive."""
+
+    def __post_init__(self) -> None:
+        _require(self.sources >= 1, f"sources must be at least 1, got {self.sources}")
+
+
+@dataclass(frozen=True)
 class BondConfig:
     """The frozen network that looks at a bond, and its readout along the distance."""
 
-    linear: int = 80
-    """Channels mixed from the densities, for each |m| and swap sign."""
+    linear: int = 160
+    """Channels mixed from the densities, for each |m| and swap sign; never more than there are."""
     products: int = 192
     """Products of two mixed densities for each pair of |m|."""
     mixed: int = 80
@@ -45,8 +60,8 @@ class BondConfig:
 class AtomConfig:
     """The frozen network that looks at an atom, for the on-site blocks."""
 
-    linear: int = 16
-    """Channels mixed from the density of each degree."""
+    linear: int = 48
+    """Channels mixed from the density of each degree; never more than there are."""
     products: int = 64
     """Products of two mixed densities for each pair of degrees."""
     mixed: int = 96
@@ -77,6 +92,9 @@ class HamiltonianConfig:
     """Surroundings of an atom that enter the products of the on-site network."""
     around_bond: DensityConfig = field(default_factory=lambda: DensityConfig(lmax=6))
     """Surroundings of the middle of a bond."""
+    message: MessageConfig = field(default_factory=MessageConfig)
+    roughness: float = 1.0
+    """The k-th radial function is driven k^roughness times more weakly: blocks vary slowly."""
     bond: BondConfig = field(default_factory=BondConfig)
     atom: AtomConfig = field(default_factory=AtomConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)

@@ -1,6 +1,6 @@
-"""Fit a model: one pass to scale the states, one to sum the normal equations, then solve."""
+"""Fit a model: scale the inputs of the chip, sum the normal equations, solve."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,19 +12,15 @@ from rgnn.device.chip import Chip
 from rgnn.io.hamiltonian_frames import HamiltonianFrame, Shells, in_standard_order
 from rgnn.tasks.hamiltonian import irreps
 from rgnn.tasks.hamiltonian.bonds import Bonds, ElementPair, bonds_of_frame, reach_of
+from rgnn.tasks.hamiltonian.calibration import Progress, calibrated
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.design import Reach, as_rows, atom_rows, bond_rows
 from rgnn.tasks.hamiltonian.irreps import Channel
-from rgnn.tasks.hamiltonian.network import Layout, Network, Scaling, ScalingSums, chip_for
+from rgnn.tasks.hamiltonian.network import Layout, Network, chip_for, chunks
 from rgnn.tasks.hamiltonian.overlap import Curves, fit_curves, onsite_overlaps
 from rgnn.tasks.hamiltonian.readout import Ridge, Sums, solve
-from rgnn.tasks.hamiltonian.states import bond_states
 
-Progress = Callable[[str, int, int], None]
 Keep = Sequence[Bool[np.ndarray, " n_atom"]]
-
-CHUNK = 1024
-"""Bonds worked on at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +59,9 @@ def fit(
     ends = reach_of(frames)
     reach = {pair: Reach(min(_shortest(frames, pair)), cutoff) for pair, cutoff in ends.items()}
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
-    scaling = _scale(frames, layout, config, tell)
     chip = chip_for(chip, layout.shapes(config), seed=seed)
-    network = Network.build(layout, config, scaling, chip)
+    root = keys.root(seed)
+    network = calibrated(frames, layout, config, chip, keys.child(root, "calibrate"), tell)
     sums = _Everything(network, shells, reach, frames[0].n_spin, gauge, config)
     for n, (frame, kept) in enumerate(zip(frames, keep, strict=True)):
         tell("sums", n, len(frames))
@@ -73,7 +69,7 @@ def fit(
             frame,
             kept,
             n if len(frames) >= config.readout.folds else None,
-            keys.child(keys.root(seed), "read", n),
+            keys.child(root, "read", n),
         )
     tell("sums", len(frames), len(frames))
     fermis = [frame.fermi for frame in frames if frame.fermi is not None]
@@ -131,37 +127,6 @@ def _shortest(frames: Sequence[HamiltonianFrame], pair: ElementPair) -> Iterator
             yield float(bonds[pair].distance.min())
 
 
-def _scale(
-    frames: Sequence[HamiltonianFrame],
-    layout: Layout,
-    config: HamiltonianConfig,
-    tell: Progress,
-) -> Scaling:
-    sums = ScalingSums()
-    for n, frame in enumerate(frames):
-        tell("scaling", n, len(frames))
-        densities = layout.densities(frame.structure, config)
-        sums.add_atoms(densities)
-        for bonds in bonds_of_frame(frame).values():
-            for part in chunks(bonds):
-                states = bond_states(
-                    frame.structure,
-                    part,
-                    densities.far,
-                    layout.elements,
-                    config.around_bond,
-                    m_max=layout.m_max,
-                )
-                sums.add_bonds(states)
-    return sums.finish()
-
-
-def chunks(bonds: Bonds) -> Iterator[Bonds]:
-    """Yield the bonds in parts of at most `CHUNK`."""
-    for start in range(0, len(bonds), CHUNK):
-        yield bonds.take(slice(start, start + CHUNK))
-
-
 @dataclass
 class _Everything:
     """The normal equations of all regressions."""
@@ -186,7 +151,7 @@ class _Everything:
     ) -> None:
         """Add the blocks between kept atoms; without `fold` atoms are dealt into folds."""
         target = frame.hamiltonian - self.gauge * frame.overlap
-        densities = self.network.densities(frame.structure)
+        densities = self.network.densities(frame.structure, keys.child(key, "messages"))
         self._add_atoms(frame, target, densities, kept, fold, keys.child(key, "atoms"))
         for pair, bonds in bonds_of_frame(frame).items():
             chosen = bonds.take(kept[bonds.first] & kept[bonds.second])

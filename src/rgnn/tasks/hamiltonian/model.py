@@ -17,10 +17,11 @@ from rgnn.io.hamiltonian_frames import HamiltonianFrame, in_order_of
 from rgnn.tasks.hamiltonian import fit as fitting
 from rgnn.tasks.hamiltonian import irreps, overlap
 from rgnn.tasks.hamiltonian.bonds import Bonds, ElementPair, bonds_within
+from rgnn.tasks.hamiltonian.calibration import Progress
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.design import atom_rows, bond_rows, from_rows
-from rgnn.tasks.hamiltonian.fit import Fitted, Keep, Progress, chunks
-from rgnn.tasks.hamiltonian.network import AtomDensities
+from rgnn.tasks.hamiltonian.fit import Fitted, Keep
+from rgnn.tasks.hamiltonian.network import AtomDensities, chunks
 
 if TYPE_CHECKING:
     import ase
@@ -103,9 +104,8 @@ class HamiltonianModel:
 
     def uncertainty(self, structure: Structure) -> Float[np.ndarray, " n_atom"]:
         """Return the standard deviation [eV] of each atom's on-site scalars, from the posterior."""
-        features = self.fitted.network.atoms(
-            self.fitted.network.densities(structure), keys.child(keys.root(self.seed), "error")
-        )
+        network, key = self.fitted.network, keys.child(keys.root(self.seed), "error")
+        features = network.atoms(network.densities(structure, keys.child(key, "messages")), key)
         out = np.zeros(len(structure))
         for z, table in self.fitted.onsite.items():
             atoms = np.flatnonzero(structure.numbers == z)
@@ -139,7 +139,7 @@ class HamiltonianModel:
         weights = sum(r.weights.size for table in tables for r in table.values())
         curves = sum(c.weights.size for c in found.curves.values())
         constants = sum(o.size for o in found.overlaps.values()) + 2 * len(found.reach) + 1
-        return weights + curves + constants + found.network.scaling.size
+        return weights + curves + constants + found.network.n_scaling
 
     def _check(self, structure: Structure) -> None:
         unknown = sorted({int(z) for z in structure.numbers} - set(self.fitted.shells))
@@ -185,7 +185,7 @@ class HamiltonianModel:
         key: PRNGKeyArray,
     ) -> None:
         """Add one read's blocks of H − μ S to `matrix`."""
-        densities = self.fitted.network.densities(structure)
+        densities = self.fitted.network.densities(structure, keys.child(key, "messages"))
         features = self.fitted.network.atoms(densities, keys.child(key, "atoms"))
         for z, table in self.fitted.onsite.items():
             atoms = np.flatnonzero(structure.numbers == z)

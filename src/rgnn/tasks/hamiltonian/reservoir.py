@@ -106,7 +106,7 @@ def bond_shapes(sizes: Mapping[Channel, int], config: BondConfig, m_max: int) ->
     for channel, size in sizes.items():
         if not size:
             continue
-        shapes[_name("linear", channel)] = (config.linear, size)
+        shapes[_name("linear", channel)] = (min(config.linear, size), size)
         if channel.m <= config.product_m:
             shapes[_name("left", channel)] = (config.products, size)
             shapes[_name("right", channel)] = (config.products, size)
@@ -166,7 +166,7 @@ def atom_shapes(
     """Return the matrices the atom network needs; `far`, `near`: channels, largest degree."""
     shapes: Shapes = {}
     for degree in range(min(far[1], degrees) + 1):
-        shapes[f"atom.linear.{degree}"] = (config.linear, far[0])
+        shapes[f"atom.linear.{degree}"] = (min(config.linear, far[0]), far[0])
     for degree in range(near[1] + 1):
         shapes[f"atom.left.{degree}"] = (config.products, near[0])
         shapes[f"atom.right.{degree}"] = (config.products, near[0])

@@ -10,23 +10,30 @@ from rgnn.tasks.hamiltonian.angular import rotation
 from rgnn.tasks.hamiltonian.bonds import Bonds
 from rgnn.tasks.hamiltonian.config import DensityConfig
 from rgnn.tasks.hamiltonian.irreps import Channel
-from rgnn.tasks.hamiltonian.surroundings import Surroundings, around, density, species_of
+from rgnn.tasks.hamiltonian.surroundings import Surroundings, around, density, one_hot
 
 States = dict[Channel, Complex[np.ndarray, "n_bond _"]]
 
 
-def state_sizes(
-    n_species: int, atom: DensityConfig, bond: DensityConfig, *, m_max: int
-) -> dict[Channel, int]:
-    """Return how many numbers `bond_states` finds in each channel."""
-    per_bond, per_atom = n_species * bond.n_radial, n_species * atom.n_radial
-    sizes = {}
+def state_orders(
+    atom: Float[np.ndarray, " n_end"],
+    bond: Float[np.ndarray, " n_middle"],
+    *,
+    atom_lmax: int,
+    bond_lmax: int,
+    m_max: int,
+) -> dict[Channel, Float[np.ndarray, " _"]]:
+    """Return for every number that `bond_states` finds the order of its radial function.
+
+    `atom` and `bond` are the orders of the channels around the ends and around the middle.
+    """
+    orders = {}
     for m in range(m_max + 1):
         for swap in (1, -1):
-            centred = sum((-1) ** (degree + m) == swap for degree in range(m, bond.lmax + 1))
-            ends = max(atom.lmax + 1 - m, 0)
-            sizes[Channel(m, swap)] = per_bond * centred + per_atom * ends
-    return sizes
+            middle = sum((-1) ** (degree + m) == swap for degree in range(m, bond_lmax + 1))
+            ends = max(atom_lmax + 1 - m, 0)
+            orders[Channel(m, swap)] = np.concatenate([np.tile(bond, middle), np.tile(atom, ends)])
+    return orders
 
 
 def bond_states(
@@ -75,7 +82,7 @@ def _around_middle(
         _length(near.vector + half[:, None]) < 1e-6
     )
     others = Surroundings(near.index, near.image, near.vector, near.there & ~end)
-    return density(others, species_of(structure, elements), len(elements), config, frames)
+    return density(others, one_hot(structure, elements), config, frames)
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:

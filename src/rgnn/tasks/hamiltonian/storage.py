@@ -17,13 +17,17 @@ from rgnn.tasks.hamiltonian.design import Reach
 from rgnn.tasks.hamiltonian.fit import Fitted
 from rgnn.tasks.hamiltonian.irreps import Channel
 from rgnn.tasks.hamiltonian.model import HamiltonianModel
-from rgnn.tasks.hamiltonian.network import DensityScaling, Layout, Network, Scaling
+from rgnn.tasks.hamiltonian.network import Layout, Network
 from rgnn.tasks.hamiltonian.overlap import Curves
 from rgnn.tasks.hamiltonian.readout import Ridge
+from rgnn.tasks.hamiltonian.scaling import AtomScaling, BondScaling, DensityScaling
 
-FORMAT = "rgnn-hamiltonian-1"
+FORMAT = "rgnn-hamiltonian-2"
 
 Arrays = dict[str, np.ndarray]
+
+_KINDS = ("far", "near", "message")
+"""Densities around atoms that carry a scaling."""
 
 
 def save(model: HamiltonianModel, path: Path) -> None:
@@ -72,12 +76,13 @@ def _on(element: int, degree: int) -> str:
 
 
 def _arrays(found: Fitted) -> Arrays:
-    scaling = found.network.scaling
+    bond, atom = found.network.bond_scaling, found.network.atom_scaling
     out: Arrays = {"chip": archive.to_bytes(found.chip)}
-    out["bond.mean"] = scaling.bond_mean
-    for channel, spread in scaling.bond_spread.items():
+    out["bond.mean"] = bond.mean
+    for channel, spread in bond.spread.items():
         out[f"bond.{channel.m}.{channel.swap}"] = spread
-    for name, density in (("far", scaling.far), ("near", scaling.near)):
+    for name in _KINDS:
+        density: DensityScaling = getattr(atom, name)
         out[f"{name}.mean"] = density.mean
         out |= {f"{name}.{degree}": s for degree, s in enumerate(density.spread)}
     for (a, b), curves in found.curves.items():
@@ -101,7 +106,8 @@ def _from_parts(arrays: Arrays, facts: Mapping[str, Any]) -> HamiltonianModel:
     shells = {int(z): tuple(map(int, listed)) for z, listed in facts["shells"].items()}
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
     chip = archive.from_bytes(arrays["chip"])
-    network = Network.build(layout, config, _scaling(arrays), chip)
+    atom = AtomScaling(**{kind: _density(arrays, kind) for kind in _KINDS})
+    network = Network(layout, config, layout.bank(config, chip), atom, _bond(arrays))
     hopping: dict[tuple[int, int], dict[Channel, Ridge]] = {}
     onsite: dict[int, dict[int, Ridge]] = {}
     for key, (alpha, rmse) in facts["ridges"].items():
@@ -136,13 +142,13 @@ def _pair(text: str) -> tuple[int, int]:
     return int(a), int(b)
 
 
-def _scaling(arrays: Arrays) -> Scaling:
-    bond = {}
+def _bond(arrays: Arrays) -> BondScaling:
+    spread = {}
     for name, values in arrays.items():
         parts = name.split(".")
         if parts[0] == "bond" and len(parts) == 3:
-            bond[Channel(int(parts[1]), int(parts[2]))] = values
-    return Scaling(arrays["bond.mean"], bond, _density(arrays, "far"), _density(arrays, "near"))
+            spread[Channel(int(parts[1]), int(parts[2]))] = values
+    return BondScaling(arrays["bond.mean"], spread)
 
 
 def _density(arrays: Arrays, kind: str) -> DensityScaling:

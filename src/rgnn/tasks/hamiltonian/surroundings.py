@@ -81,12 +81,11 @@ def radial(
 
 def density(
     near: Surroundings,
-    species: Int[np.ndarray, " n_atom"],
-    n_species: int,
+    sources: Float[np.ndarray, "n_atom n_source"],
     config: DensityConfig,
     frames: Float[np.ndarray, "n_point 3 3"] | None = None,
 ) -> list[Float[np.ndarray, "n_point _ _"]]:
-    """Return Σ_k R_n(r_k) Y_lm(r_k) for l = 0 … lmax; channels are (species, n).
+    """Return Σ_k q_s(k) R_n(r_k) Y_lm(r_k) for l = 0 … lmax; channels are (source s, n).
 
     With `frames` the harmonics are taken in a frame of its own for every point.
     """
@@ -96,22 +95,21 @@ def density(
         unit = np.einsum("pxy,pky->pkx", frames, unit)
     angular = harmonics(unit, lmax=config.lmax)
     weights = radial(distance, config.cutoff, config.n_radial) * near.there[..., None]
-    kinds = species[near.index]
-    channels = [weights * (kinds == s)[..., None] for s in range(n_species)]
-    stacked = np.concatenate(channels, axis=-1) if n_species > 1 else channels[0]
-    return [np.swapaxes(stacked, 1, 2) @ y for y in angular]
+    emitted = sources[near.index][..., None] * weights[..., None, :]
+    channels = np.swapaxes(emitted.reshape(*distance.shape, -1), 1, 2)
+    return [channels @ y for y in angular]
 
 
 def atom_density(
-    structure: Structure, elements: Sequence[int], config: DensityConfig
+    structure: Structure, sources: Float[np.ndarray, "n_atom n_source"], config: DensityConfig
 ) -> list[Float[np.ndarray, "n_atom _ _"]]:
-    """Return the density of the other atoms around every atom."""
+    """Return the density of what the other atoms emit around every atom."""
     near = around(structure, structure.positions, config.cutoff)
     own = np.linalg.norm(near.vector, axis=-1) < 1e-6
     others = Surroundings(near.index, near.image, near.vector, near.there & ~own)
-    return density(others, species_of(structure, elements), len(elements), config)
+    return density(others, sources, config)
 
 
-def species_of(structure: Structure, elements: Sequence[int]) -> Int[np.ndarray, " n_atom"]:
-    """Return the position of every atom's element in `elements`."""
-    return np.searchsorted(np.asarray(elements), structure.numbers)
+def one_hot(structure: Structure, elements: Sequence[int]) -> Float[np.ndarray, "n_atom n_element"]:
+    """Return 1 where an atom is of an element, else 0."""
+    return (structure.numbers[:, None] == np.asarray(elements)).astype(float)
