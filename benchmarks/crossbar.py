@@ -1,93 +1,262 @@
-"""Speed of the crossbar simulator, in CPU seconds of one thread.
+"""Every number about the crossbar simulator: `python benchmarks/crossbar.py [--only wires,…]`.
 
-    python benchmarks/crossbar.py [--repeats 5]
-
-Exact wire resistance (beside badcrossbar where it is installed), bit-serial products with a
-converter at every plane, with independent read noise, and the bare product they are made of.
+CPU seconds of one thread after compilation, median and range. Other simulators are timed in the
+same run by the Python they are installed in (`--peer-python PATH`, an environment of their own with
+`pip install badcrossbar` or aihwkit); without it their lines are left out. `--parity DIR` names
+products computed by other simulators, which are not part of the repository. Results go to
+docs/results/crossbar.json (case by case) and docs/results/crossbar.md.
 """
 
 import argparse
+import json
 import os
 
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
+import platform
+import subprocess
 import time
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rgnn.crossbar import build, effective_matrix
+from rgnn.crossbar import build, effective_matrix, gaussian, traced_effective_matrix
+from rgnn.crossbar.array import Crossbar
 from rgnn.device.chip import Chip
 
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+PEERS = Path(__file__).with_name("crossbar_peers.py")
 
-def cpu_seconds(task: Callable[[], object], repeats: int) -> np.ndarray:
-    """Return CPU seconds of `repeats` runs after one that compiles."""
+CROSSSIM = {"converter at every plane": 82.0, "with read noise": 16.8 * 1024}
+"""CPU ms of CrossSim 3.2 for 256², batch 1024, one thread: 8-bit serial with a conversion for every
+plane; and with noise of its own for every product (16.8 ms each). Measured on another day on a
+machine of the same kind, so ratios to them are good to ± 50 %."""
+
+Rows = dict[str, dict[str, float]]
+
+
+def cpu_ms(task: Callable[[], object], repeats: int) -> dict[str, float]:
+    """Return CPU milliseconds of `repeats` runs after one that compiles."""
     jax.block_until_ready(task())
     spent = []
     for _ in range(repeats):
         start = time.process_time()
         jax.block_until_ready(task())
         spent.append(time.process_time() - start)
-    return np.array(spent)
+    low, middle, high = 1e3 * np.quantile(spent, [0, 0.5, 1])
+    return {"ms": float(middle), "low": float(low), "high": float(high)}
 
 
-def say(name: str, seconds: np.ndarray, note: str = "") -> None:
-    """Print one line: median and range in milliseconds."""
+def peer_ms(python: str | None, peer: str, n: int) -> dict[str, float] | None:
+    """Return CPU milliseconds of another simulator, None where it is not installed."""
+    if python is None:
+        return None
+    done = subprocess.run([python, PEERS, peer, str(n)], capture_output=True, text=True)
+    if done.returncode:
+        print(f"{peer}: {done.stderr.strip().splitlines()[-1]}")
+        return None
+    seconds = [float(line) for line in done.stdout.splitlines()]
     low, middle, high = 1e3 * np.quantile(seconds, [0, 0.5, 1])
-    print(f"{name:<52} {middle:9.3f} ms  ({low:.3f} … {high:.3f}) {note}", flush=True)
+    return {"ms": float(middle), "low": float(low), "high": float(high)}
 
 
-def wires(repeats: int) -> None:
-    """Exact effective matrix of n × n cells, all inputs."""
+def wires(asked: argparse.Namespace) -> Rows:
+    """Exact effective matrix of n × n cells, all inputs, beside badcrossbar."""
+    rows: Rows = {}
     for n in (64, 128, 256):
         cells = np.random.default_rng(0).uniform(1e-6, 1e-4, (n, n))
-        ours = cpu_seconds(lambda g=cells: effective_matrix(g, 1.0, 1.0), repeats)
-        say(f"wires {n}×{n}, all inputs", ours)
-        if n <= 128:
-            _badcrossbar(cells, float(np.median(ours)))
+        ours = cpu_ms(lambda g=cells: effective_matrix(g, 1.0, 1.0), asked.repeats)
+        rows[f"{n}×{n}, all inputs"] = ours
+        peer = peer_ms(asked.peer_python, "badcrossbar", n) if n <= 128 else None
+        if peer:
+            rows[f"badcrossbar {n}×{n}"] = {**peer, "times ours": peer["ms"] / ours["ms"]}
+    return rows
 
 
-def _badcrossbar(cells: np.ndarray, ours: float) -> None:
-    try:
-        import badcrossbar
-    except ImportError:
-        return
-    start = time.process_time()
-    badcrossbar.compute(np.eye(len(cells)), 1 / cells, r_i=1.0)
-    spent = time.process_time() - start
-    say(f"  badcrossbar {len(cells)}×{len(cells)}", np.array([spent]), f"{spent / ours:.1f}×")
+def wire_gradient(asked: argparse.Namespace) -> Rows:
+    """The same inside JAX, in double precision, and its gradient for all cells."""
+    cells = np.random.default_rng(0).uniform(1e-6, 1e-4, (64, 64))
+    with jax.enable_x64(True):
+        G = jnp.asarray(cells)
+        solve = jax.jit(lambda g: traced_effective_matrix(g, 1.0, 1.0))
+        slope = jax.jit(jax.grad(lambda g: jnp.square(traced_effective_matrix(g, 1.0, 1.0)).sum()))
+        rows = {"traced, 64×64": cpu_ms(lambda: solve(G), asked.repeats)}
+        rows["traced with gradient, 64×64"] = cpu_ms(lambda: slope(G), asked.repeats)
+        deviation = np.abs(solve(G) / effective_matrix(cells, 1.0, 1.0) - 1).max()
+    rows["traced against plain"] = {"largest relative deviation": float(deviation)}
+    return rows
 
 
-def products(repeats: int, *, n: int = 256, batch: int = 1024) -> None:
-    """Bit-serial products of n × n weights, 8 bits in and out, a conversion for every plane."""
+def products(asked: argparse.Namespace, *, n: int = 256, batch: int = 1024) -> Rows:
+    """8-bit serial products of 256² weights, batch 1024, 8-bit converters; single precision."""
     chip = Chip.sample(seed=0, macros=2)
     x = jnp.asarray(np.random.default_rng(1).normal(size=(batch, n)), jnp.float32)
     key = jax.random.key(0)
-    settings = {
-        "converter at the end": build.Periphery(bits=8, adc_bits=8),
-        "converter at every plane": build.Periphery(bits=8, adc_bits=8, adc_at="plane"),
-    }
     weight = jnp.asarray(build.cut(chip, [(n, n)])[0].weight, jnp.float32)
     product = jax.jit(lambda v: v @ weight.T)
-    bare = cpu_seconds(lambda: product(x), repeats)
-    say(f"bare product {n}×{n}, batch {batch}", bare)
+    bare = cpu_ms(lambda: product(x), 3 * asked.repeats)
+    rows: Rows = {"bare product": bare}
     for noise in (0.0, 0.05):
         block = build.cut(chip.with_noise(noise), [(n, n)])[0]
-        for name, periphery in settings.items():
+        for at, where in (("end", "converter at the end"), ("plane", "converter at every plane")):
+            for arithmetic in ("full", "half"):
+                periphery = build.Periphery(adc_bits=8, adc_at=at, arithmetic=arithmetic)
+                mv = build.mount(block, periphery, limit=4.0, dtype="float32")
+                read = jax.jit(lambda v, k, m=mv: m(v, key=k))
+                row = cpu_ms(lambda r=read: r(x, key), asked.repeats)
+                row["times bare"] = row["ms"] / bare["ms"]
+                peer = CROSSSIM["with read noise" if noise else where] if at == "plane" else None
+                if peer:
+                    row["CrossSim over ours"] = peer / row["ms"]
+                name = f"{where}, noise {100 * noise:.0f} %, {arithmetic} precision"
+                rows[name] = row
+    seven = jnp.tile(x, (7, 1))
+    floor = cpu_ms(lambda: product(seven), asked.repeats)
+    rows["7 planes, bare products alone"] = {**floor, "times bare": floor["ms"] / bare["ms"]}
+    return rows
+
+
+def one_pass(asked: argparse.Namespace) -> Rows:
+    """One pass of 8 bits in and out beside the torch tile of aihwkit, 256², batch 1024."""
+    block = build.cut(Chip.sample(seed=0, read_noise=0.0), [(256, 256)])[0]
+    mv = build.mount(block, build.Periphery(adc_bits=8), limit=1.0, dtype="float32")
+    x = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1024, 256)), jnp.float32)
+    read = jax.jit(lambda v: mv(v))
+    rows = {"8 bits in and out": cpu_ms(lambda: read(x), asked.repeats)}
+    peer = peer_ms(asked.peer_python, "aihwkit", 256)
+    if peer:
+        ratio = peer["ms"] / rows["8 bits in and out"]["ms"]
+        rows["aihwkit torch tile"] = {**peer, "times ours": ratio}
+    return rows
+
+
+def noise(asked: argparse.Namespace) -> Rows:
+    """Gaussian numbers for the noise of 7 · 1024 · 256 conversions."""
+    key, shape = jax.random.key(0), (7 * 1024, 256)
+    ours, jaxs = (jax.jit(lambda k, f=f: f(k, shape)) for f in (gaussian.normal, jax.random.normal))
+    return {
+        "ours": cpu_ms(lambda: ours(key), asked.repeats),
+        "jax.random.normal": cpu_ms(lambda: jaxs(key), asked.repeats),
+    }
+
+
+def batches(asked: argparse.Namespace) -> Rows:
+    """Largest difference of a read alone, in small batches and in a batch of 1024."""
+    rows: Rows = {}
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(1024, 256)), jnp.float32)
+    for wiring in ("pairs", "shared"):
+        chip = Chip.sample(seed=0, macros=2, wiring=wiring).with_noise(0.05)
+        block = build.cut(chip, [(256, 256)])[0]
+        for at in ("end", "plane"):
+            periphery = build.Periphery(adc_bits=8, adc_at=at)
             mv = build.mount(block, periphery, limit=4.0, dtype="float32")
-            read = jax.jit(lambda v, k, m=mv: m(v, key=k))
-            spent = cpu_seconds(lambda r=read: r(x, key), repeats)
-            ratio = np.median(spent) / np.median(bare)
-            say(f"{name}, read noise {noise:g}", spent, f"{ratio:.1f}× the bare product")
+            read = jax.jit(lambda v, m=mv: m(v, key=jax.random.key(0)))
+            whole = np.asarray(read(x))
+            parts = [np.asarray(read(x[:size])) for size in (1, 2, 33, 512)]
+            worst = max(np.abs(part - whole[: len(part)]).max() for part in parts)
+            rows[f"{wiring}, converter at the {at}"] = {"largest difference": float(worst)}
+    return rows
+
+
+def parity(asked: argparse.Namespace) -> Rows:
+    """Deviations from other simulators' saved currents and products, in double precision."""
+    if asked.parity is None:
+        return {}
+    rows: Rows = {}
+    for path in sorted(asked.parity.glob("badcrossbar_*.npz")):
+        z = np.load(path)
+        ours = effective_matrix(z["G"], float(z["r_wl"]), float(z["r_bl"])) @ z["V"]
+        worst = np.abs(ours.T / z["I_out"] - 1).max()
+        rows[path.stem] = {"largest relative deviation": float(worst)}
+    for case, signed, at in (
+        ("A_signed8_adc8_end", True, "end"),
+        ("B_unsigned8_adc8_perbit", False, "plane"),
+    ):
+        z = np.load(asked.parity / f"crosssim_{case}.npz")
+        worst = np.abs(_crosssim(z, signed, at) - z["Y"]).max()
+        rows[f"crosssim_{case}"] = {"largest deviation": float(worst)}
+    return rows
+
+
+def _crosssim(z, signed: bool, at: str) -> np.ndarray:
+    cells = np.stack([z["Gpos_norm"], z["Gneg_norm"]], axis=1)
+    gain = float(z["Wmax"]) / (1 - float(z["Gmin_norm"]))
+    with jax.enable_x64(True):
+        mv = Crossbar(
+            cells=jnp.asarray(cells.reshape(-1, cells.shape[-1]), float),
+            cell_std=None,
+            gain=jnp.asarray(gain),
+            limit=jnp.asarray(1.0),
+            adc_limit=jnp.asarray(float(z["adc_range"][1]) * gain),
+            adc_bits=8,
+            adc_at=at,
+            adc_style="rise",
+            signed_inputs=signed,
+        )
+        return np.asarray(mv(jnp.asarray(z["X"].T, float))).T
+
+
+CASES: dict[str, Callable[[argparse.Namespace], Rows]] = {
+    "wires": wires,
+    "wire-gradient": wire_gradient,
+    "products": products,
+    "one-pass": one_pass,
+    "noise": noise,
+    "batches": batches,
+    "parity": parity,
+}
+
+
+def table(cases: dict[str, Rows]) -> str:
+    """Return all rows as Markdown, one table a case."""
+    parts = []
+    for case, rows in cases.items():
+        title = (CASES[case].__doc__ or "").strip()
+        parts += [f"## {case}", title, "", "| | CPU ms (range) | |", "|---|---|---|"]
+        for name, row in rows.items():
+            spent = f"{row['ms']:.3g} ({row['low']:.3g}–{row['high']:.3g})" if "ms" in row else ""
+            rest = [f"{k} {v:.3g}" for k, v in row.items() if k not in ("ms", "low", "high")]
+            parts.append(f"| {name} | {spent} | {', '.join(rest)} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def keep(case: str, rows: Rows) -> dict:
+    """Return all results after adding these."""
+    store = RESULTS / "crossbar.json"
+    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
+    known |= {"date": date.today().isoformat(), "machine": platform.processor() or "x86_64"}
+    known["cases"][case] = rows
+    store.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    return known
+
+
+def main() -> None:
+    """Run the cases asked for and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="comma-separated cases", default=",".join(CASES))
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--peer-python", help="Python with badcrossbar or aihwkit")
+    parser.add_argument("--parity", type=Path, help="folder of saved products")
+    asked = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for case in asked.only.split(","):
+        rows = CASES[case](asked)
+        known = keep(case, rows)
+        print(table({case: rows}), flush=True)
+    found = {case: known["cases"][case] for case in CASES if case in known["cases"]}
+    head = (
+        f"# The crossbar simulator, measured {known['date']}\n\n`python benchmarks/crossbar.py`, "
+    )
+    head += "one thread of a shared AVX-512 server core; CPU time after compilation.\n\n"
+    (RESULTS / "crossbar.md").write_text(head + table(found))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
-    wires(repeats)
-    products(repeats)
+    main()

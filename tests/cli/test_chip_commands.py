@@ -42,6 +42,17 @@ def test_sample_presets_and_events(tmp_path):
     assert (Chip.load(out).conductance == 0).mean() > 0.09
 
 
+def test_heat_ages_faster(tmp_path):
+    spread = {}
+    for name, heat in {"cold": (), "hot": ("--temperature", 358, "--activation", 1.1)}.items():
+        out = tmp_path / f"{name}.npz"
+        result = rgnn("sample", "--preset", "wan-2022", "--age", 600, *heat, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        fresh = Chip.sample("wan-2022").conductance
+        spread[name] = (Chip.load(out).conductance - fresh).std()
+    assert spread["hot"] > 1.2 * spread["cold"]
+
+
 def test_wires_and_sources():
     result = rgnn("wires", "rram-40nm:1", "--rows", 16)
     assert result.exit_code == 0 and "top strip" in result.stdout
@@ -60,6 +71,10 @@ def test_the_papers_table():
         (("sample", "--preset", "rram", "--out", "chip.npz"), "unknown chip preset"),
         (("sample", "--out", "chip.txt"), "a chip is a .npz file"),
         (("sample", "--age", "10", "--out", "chip.npz"), "no drift was published"),
+        (
+            ("sample", "--preset", "pcm", "--age", 10, "--temperature", 358, "--out", "c.npz"),
+            "358 K instead of 300 K needs an activation energy",
+        ),
         (("wires", "rram-40nm", "--rows", "1000"), "has 512 word lines"),
         (("cost", "absent"), "no such model"),
         (("cost",), "give a MODEL"),

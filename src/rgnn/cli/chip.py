@@ -56,6 +56,15 @@ def sample(
     age: Annotated[
         float, typer.Option("--age", metavar="S", help="Seconds since programming.")
     ] = 0,
+    temperature: Annotated[
+        float, typer.Option("--temperature", metavar="K", help="Temperature while it ages.")
+    ] = 300.0,
+    activation: Annotated[
+        float | None,
+        typer.Option(
+            "--activation", metavar="EV", help="Activation energy of ageing, for other K."
+        ),
+    ] = None,
     technology: Annotated[
         str | None, typer.Option("--drifts-like", help="pcm, wan-2022, milo-2021 or cmo-hfox.")
     ] = None,
@@ -66,7 +75,19 @@ def sample(
     """Draw a chip from a published or fitted distribution, aged and broken as asked."""
     from rgnn.run import chip
 
-    order = chip.Order(preset, like, macros, wiring, age, stuck_open, stuck_on, seed, technology)
+    order = chip.Order(
+        preset=preset,
+        like=like,
+        macros=macros,
+        wiring=wiring,
+        age_seconds=age,
+        kelvin=temperature,
+        activation_energy=activation,
+        technology=technology,
+        stuck_open=stuck_open,
+        stuck_on=stuck_on,
+        seed=seed,
+    )
     tell([*chip.draw(order, out), ("chip", str(out))])
 
 
@@ -83,11 +104,20 @@ def cost(
     model: Annotated[
         Path | None, typer.Argument(metavar="MODEL", help="Run directory or model file.")
     ] = None,
-    atoms: Annotated[int, typer.Option("--atoms", min=1, help="Atoms of a structure.")] = 192,
+    structure: Annotated[
+        Path | None,
+        typer.Option("--structure", metavar="FILE", help="Bill this structure, the first frame."),
+    ] = None,
+    atoms: Annotated[int, typer.Option("--atoms", min=1, help="Atoms, without a structure.")] = 192,
     neighbours: Annotated[
-        int, typer.Option("--neighbours", min=0, help="Neighbours of an atom within the cutoff.")
+        int, typer.Option("--neighbours", min=0, help="Neighbours of an atom, without a structure.")
     ] = 40,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="MD steps to quote.")] = 1_000_000,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Steps or samples to quote.")
+    ] = 1_000_000,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time this processor at the same work.")
+    ] = False,
     constants: Annotated[
         Path | None, typer.Option("--constants", metavar="FILE", help="Your constants, in YAML.")
     ] = None,
@@ -112,9 +142,8 @@ def cost(
     if paper:
         tell(bill.paper(constants))
     if model is not None:
-        found = bill.account(
-            model, atoms=atoms, neighbours=neighbours, steps=steps, constants=constants
-        )
+        order = bill.Order(model, structure, atoms, neighbours, steps, constants, measure)
+        found = bill.account(order)
         tell(bill.lines(found))
         if json:
             chip.write_json(json, bill.numbers(found))

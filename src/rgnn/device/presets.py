@@ -56,8 +56,9 @@ _PRESETS = {
     "taox": Preset(
         LogNormal(126.0, 0.10),
         ReadNoise(relative=0.01),
-        "an assumption for uniform TaOₓ filaments: the spread is the 0.10 cycle-to-cycle of a "
-        "measured filamentary array; no map is published with the paper. Read noise 1 % assumed",
+        "an assumption, NOT a measured TaOₓ chip: no published map or table of one was "
+        "found. Mean and spread are those of a measured HfOₓ array (126 µS, 0.10 from cycle to "
+        "cycle), read noise 1 % is assumed. Replace it by your own map",
     ),
     "pcm": Preset(
         Uniform(0.0, 25.0),

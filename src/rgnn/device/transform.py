@@ -37,7 +37,10 @@ def aged(
         )
     if kelvin != 300.0:
         if activation_energy is None:
-            raise InputError("ageing at another temperature needs an activation energy [eV]")
+            raise InputError(
+                f"ageing at {kelvin:g} K instead of 300 K needs an activation energy [eV]; "
+                "materials differ in it"
+            )
         seconds = aging.equivalent_seconds(
             seconds, kelvin=kelvin, activation_energy=activation_energy
         )

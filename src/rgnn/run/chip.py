@@ -159,6 +159,9 @@ class Order:
     macros: int = 1
     wiring: str = "pairs"
     age_seconds: float = 0.0
+    kelvin: float = 300.0
+    activation_energy: float | None = None
+    """Of ageing [eV]; needed at other temperatures than 300 K."""
     stuck_open: float = 0.0
     stuck_on: float = 0.0
     seed: int = 0
@@ -185,7 +188,14 @@ def draw(order: Order, out: Path) -> list[tuple[str, str]]:
     if order.age_seconds:
         published = None if order.like else presets.get(order.preset or presets.DEFAULT).technology
         technology = order.technology or published
-        chip = transform.aged(chip, order.age_seconds, technology=technology, seed=order.seed)
+        chip = transform.aged(
+            chip,
+            order.age_seconds,
+            technology=technology,
+            seed=order.seed,
+            kelvin=order.kelvin,
+            activation_energy=order.activation_energy,
+        )
     chip.save(_npz(out))
     conducting = chip.conductance[chip.conductance > 0]
     return [

@@ -1,21 +1,31 @@
 """The hardware bill of a model on disk, and the paper's table beside it."""
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+from ase.neighborlist import primitive_neighbor_list
 
-from rgnn.cost import baselines, bill, count, original
+from rgnn.core.errors import InputError
+from rgnn.core.structure import Structure
+from rgnn.cost import baselines, bill, count, models, original
+from rgnn.cost.baselines import Digital
 from rgnn.cost.bill import Bill, Hardware
 from rgnn.cost.constants import CASES, Constants, load
 from rgnn.cost.count import Workload
 from rgnn.crossbar.build import Periphery, macros_needed
 from rgnn.crossbar.places import places
-from rgnn.reservoir.build import blueprint
+from rgnn.device.chip import Chip
+from rgnn.io.structures import read_frames
 from rgnn.run.inputs import model_file
-from rgnn.tasks.force.model import ForceField
-from rgnn.tasks.force.storage import load as load_model
+from rgnn.run.load import load as load_model
+from rgnn.tasks.force.model import ForceField, Predictor
+from rgnn.tasks.hamiltonian.model import HamiltonianModel
 
 Line = tuple[str, str]
 
@@ -28,21 +38,105 @@ class Account:
     hardware: Hardware
     bill: Bill
     steps: int
-    """MD steps the bill is also quoted for."""
+    """How many of it, MD steps for example, the bill is also quoted for."""
+    timed: Digital | None = None
+    """This processor at the same work, where it was measured."""
 
 
-def account(
-    model: Path, *, atoms: int, neighbours: int, steps: int, constants: Path | None
-) -> Account:
-    """Return the bill of a force field for structures of this size."""
-    field = load_model(model_file(model))
-    workload, hardware = _of_force_field(field, atoms, neighbours)
-    return Account(workload, hardware, bill.bill(workload, hardware, load(constants)), steps)
+@dataclass(frozen=True)
+class Order:
+    """What to bill: a model, on a structure or on a number of atoms with neighbours."""
+
+    model: Path
+    structure: Path | None = None
+    atoms: int = 192
+    neighbours: int = 40
+    steps: int = 1_000_000
+    constants: Path | None = None
+    measure: bool = False
+    """Whether this processor does the work as well, to be timed."""
 
 
-def _of_force_field(field: ForceField, atoms: int, neighbours: int) -> tuple[Workload, Hardware]:
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A workload with the chip it runs on and, where it can, the work itself on this processor."""
+
+    workload: Workload
+    chip: Chip
+    periphery: Periphery
+    shapes: Sequence[tuple[int, int]]
+    extra_pulses: int = 0
+    run: Callable[[], object] | None = None
+
+
+def account(order: Order) -> Account:
+    """Return the bill of a force field, Hamiltonian or wavefunction."""
+    job = _job(order)
+    values = load(order.constants)
+    _, rows, columns = job.chip.conductance.shape
+    hardware = Hardware(
+        job.periphery,
+        macros_needed(job.chip, job.shapes),
+        float(job.chip.conductance.mean()),
+        rows,
+        columns,
+        job.extra_pulses,
+    )
+    timed = _timed(job, values) if order.measure else None
+    cost = bill.bill(job.workload, hardware, values)
+    return Account(job.workload, hardware, cost, order.steps, timed)
+
+
+def _job(order: Order) -> _Job:
+    path = model_file(order.model)
+    if path.suffix == ".npz":
+        return _wavefunction(path)
+    model = load_model(path)
+    structure = None
+    if order.structure is not None:
+        structure = read_frames(order.structure, need_labels=False)[0].structure
+    if isinstance(model, ForceField):
+        return _force_field(model, structure, order)
+    if structure is None:
+        raise InputError(
+            f"{path}: the work for a Hamiltonian depends on its bonds; name a structure with "
+            "--structure FILE"
+        )
+    return _hamiltonian(model, structure)
+
+
+def _wavefunction(path: Path) -> _Job:
+    from rgnn.tasks.wavefunction.wavefunction import Wavefunction
+
+    psi = Wavefunction.load(path)
+    workload = models.wavefunction(psi)
+    return _Job(workload, psi.chip, psi.config.periphery, _shapes(workload))
+
+
+def _hamiltonian(model: HamiltonianModel, structure: Structure) -> _Job:
+    workload = models.hamiltonian(model, structure)
+    config, chip = model.fitted.network.config, model.fitted.chip
+    return _Job(
+        workload,
+        chip,
+        config.periphery,
+        _shapes(workload),
+        run=lambda: model.predict_frame(structure),
+    )
+
+
+def _shapes(workload: Workload) -> list[tuple[int, int]]:
+    return [(array.n_out, array.n_in) for array in workload.arrays]
+
+
+def _force_field(field: ForceField, structure: Structure | None, order: Order) -> _Job:
     settings = field.config.reservoir
-    design = blueprint(settings, len(field.elements))
+    design = field.design
+    atoms, neighbours = order.atoms, order.neighbours
+    if structure is not None:
+        places_of = structure.pbc, structure.cell, structure.positions
+        pairs = len(primitive_neighbor_list("i", *places_of, settings.cutoff))
+        atoms, neighbours = len(structure), round(pairs / len(structure))
     workload = count.force_workload(
         design.shapes,
         n_species=len(field.elements),
@@ -51,16 +145,32 @@ def _of_force_field(field: ForceField, atoms: int, neighbours: int) -> tuple[Wor
         n_atoms=atoms,
         n_neighbours=neighbours,
     )
-    _, rows, columns = field.chip.conductance.shape
-    hardware = Hardware(
-        field.config.periphery,
-        macros_needed(field.chip, design.all_shapes),
-        float(field.chip.conductance.mean()),
-        rows,
-        columns,
-        extra_pulses=int(places(field.calibration.limits).max()),
-    )
-    return workload, hardware
+    run = None
+    if structure is not None:
+        predict, key = Predictor(field), jax.random.key(0)
+        run = partial(predict, structure, key=key, uncertainty=False)
+    places_used = int(places(field.calibration.limits).max())
+    return _Job(workload, field.chip, field.config.periphery, design.all_shapes, places_used, run)
+
+
+def _timed(job: _Job, constants: Constants) -> Digital:
+    """Return this processor as it does the work, in CPU seconds after compilation."""
+    if job.run is None:
+        raise InputError(
+            "--measure: give a structure with --structure FILE; wavefunctions report their own "
+            "seconds in metrics.json"
+        )
+    jax.block_until_ready(job.run())
+    spent = []
+    for _ in range(_TIMINGS):
+        start = time.process_time()
+        jax.block_until_ready(job.run())
+        spent.append(time.process_time() - start)
+    watts = constants["cpu_core_power"].typical
+    return baselines.measured(float(np.median(spent)), watts=watts, workload=job.workload)
+
+
+_TIMINGS = 3
 
 
 def lines(found: Account) -> list[Line]:
@@ -68,6 +178,7 @@ def lines(found: Account) -> list[Line]:
     work, total = found.workload, found.bill.total
     atoms = work.n_atoms
     shown = [
+        ("work", work.name),
         (
             "structure",
             f"{atoms} atoms: {work.reads:,} reads, {work.macs:,} operations in arrays, "
@@ -92,7 +203,7 @@ def lines(found: Account) -> list[Line]:
     shown += [
         ("per read", f"{per_read:.3g} pJ, {total('latency') / work.reads:.3g} ns"),
         (
-            f"{found.steps:,} MD steps",
+            f"{found.steps:,} times",
             f"{found.steps * total('energy') * 1e-12:.3g} J, "
             f"{found.steps * total('latency') * 1e-9:.3g} s",
         ),
@@ -103,11 +214,15 @@ def lines(found: Account) -> list[Line]:
 def _baselines(found: Account) -> list[Line]:
     energy, latency = found.bill.total("energy"), found.bill.total("latency")
     shown = []
-    for machine in baselines.PEAKS:
+    for machine in _machines(found):
         text = f"{machine.energy_pj(found.workload) / energy:.3g}× the energy, "
         text += f"{machine.latency_ns(found.workload) / latency:.3g}× the time ({machine.basis})"
         shown.append((f"on {machine.name}", text))
     return shown
+
+
+def _machines(found: Account) -> list[Digital]:
+    return [*baselines.PEAKS, *([found.timed] if found.timed else [])]
 
 
 def numbers(found: Account) -> dict[str, Any]:
@@ -118,6 +233,7 @@ def numbers(found: Account) -> dict[str, Any]:
     }
     items = {f"{kind}_items": getattr(found.bill, kind) for kind in ("energy", "latency", "area")}
     return {
+        "work": found.workload.name,
         "n_atoms": found.workload.n_atoms,
         "reads": found.workload.reads,
         "array_macs": found.workload.macs,
@@ -126,7 +242,10 @@ def numbers(found: Account) -> dict[str, Any]:
         **totals,
         **items,
         "baselines_energy_pJ": {
-            machine.name: machine.energy_pj(found.workload) for machine in baselines.PEAKS
+            machine.name: machine.energy_pj(found.workload) for machine in _machines(found)
+        },
+        "baselines_latency_ns": {
+            machine.name: machine.latency_ns(found.workload) for machine in _machines(found)
         },
     }
 
