@@ -232,6 +232,28 @@ def keep(case: str, runs: list[dict[str, float]]) -> dict:
     return known
 
 
+def draw_ladder(cases: dict[str, list[dict[str, float]]]) -> None:
+    """Draw what every rung of the ladder costs, where it was measured."""
+    from rgnn.plot import ladder
+
+    names = {
+        "ladder-exact": "exact",
+        "ladder-quantised": "8 bits",
+        "ladder-crossbar-2%": "… and 2 %\nread noise",
+        "ladder-crossbar-5%": "… and 5 %\nread noise",
+    }
+    errors = {
+        name: [100 * run["force_relative_error"] for run in cases[case]]
+        for case, name in names.items()
+        if case in cases
+    }
+    if errors:
+        means = [float(np.mean(runs)) for runs in errors.values()]
+        spread = [float(np.std(runs, ddof=1)) if len(runs) > 1 else 0 for runs in errors.values()]
+        label = "relative force error [%]"
+        ladder.bars(list(errors), means, spread, label=label).savefig(RESULTS / "ladder.png")
+
+
 def main() -> None:
     """Run the cases asked for and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -246,6 +268,7 @@ def main() -> None:
             runs.append(CASES[case](asked.data, seed))
             print(case, seed, {k: round(v, 4) for k, v in runs[-1].items()}, flush=True)
             known = keep(case, runs)
+    draw_ladder(known["cases"])
     rows = {case: known["cases"][case] for case in CASES if case in known["cases"]}
     text = f"# Force fields, measured {known['date']}\n\n`python benchmarks/force.py DATA`\n\n"
     (RESULTS / "force.md").write_text(text + table(rows) + "\n")

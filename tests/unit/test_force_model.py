@@ -171,37 +171,49 @@ def test_prior_must_share_the_network():
         )
 
 
-def test_interrupted_fit_resumes_to_the_same_model(tmp_path):
-    frames, checkpoint = force_models.training_frames(), tmp_path / "fit.npz"
+def interrupted_fit(frames, checkpoint):
+    """Leave the checkpoint of a fit that was stopped after three frames."""
 
     def interrupt(stage, done, total):
         if stage == "training frames" and done == 3:
             raise KeyboardInterrupt
 
-    def fit(**options):
-        return rgnn.ForceField.fit(
-            frames, config=force_models.config(), checkpoint=checkpoint, **options
+    with pytest.raises(KeyboardInterrupt):
+        rgnn.ForceField.fit(
+            frames, config=force_models.config(), checkpoint=checkpoint, progress=interrupt
         )
 
-    with pytest.raises(KeyboardInterrupt):
-        fit(progress=interrupt)
+
+def test_interrupted_fit_resumes_to_the_same_model(tmp_path):
+    frames, checkpoint = force_models.training_frames(), tmp_path / "fit.npz"
+    interrupted_fit(frames, checkpoint)
     done = []
-    resumed = fit(resume=True, progress=lambda stage, n, total: done.append((stage, n)))
+    resumed = rgnn.ForceField.fit(
+        frames,
+        config=force_models.config(),
+        checkpoint=checkpoint,
+        resume=True,
+        progress=lambda stage, n, total: done.append((stage, n)),
+    )
     assert ("training frames", 3) not in done
     whole = force_models.model().readout.weights
     assert resumed.readout.weights == pytest.approx(whole, rel=1e-6, abs=1e-9)
 
 
-def test_checkpoint_of_other_data_is_refused(tmp_path):
-    checkpoint = tmp_path / "fit.npz"
-    np.savez(checkpoint, energy_rows=np.zeros((1, 2, 3)))
-    with pytest.raises(InputError, match="checkpoint"):
-        rgnn.ForceField.fit(
-            force_models.training_frames(),
-            config=force_models.config(),
-            checkpoint=checkpoint,
-            resume=True,
-        )
+@pytest.mark.parametrize("changed", ["frames", "seed", "settings"])
+def test_checkpoint_of_something_else_is_refused(tmp_path, changed):
+    frames, checkpoint = force_models.training_frames(), tmp_path / "fit.npz"
+    config, seed = force_models.config(), 0
+    interrupted_fit(frames, checkpoint)
+    if changed == "frames":
+        moved = replace(frames[0].structure, positions=frames[0].structure.positions + 0.1)
+        frames = [replace(frames[0], structure=moved), *frames[1:]]
+    elif changed == "seed":
+        seed = 1
+    else:
+        config = replace(config, use_stress=False)
+    with pytest.raises(InputError, match="checkpoint of other"):
+        rgnn.ForceField.fit(frames, config=config, seed=seed, checkpoint=checkpoint, resume=True)
 
 
 def test_isolated_atom_and_tiny_cell_are_predicted():

@@ -1,5 +1,6 @@
 """Train a force field: calibrate the network on the data, stream the frames, solve."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,7 @@ def fit(
             progress=progress,
             checkpoint=checkpoint,
             resume=resume,
+            identity=identity(frames, chip, config, seed),
         )
     widths = network.widths
     trained = readout.train(
@@ -81,6 +83,20 @@ def fit(
         progress=progress,
     )
     return ForceField(config, elements, chip, calibration, trained)
+
+
+def identity(frames: Sequence[Frame], chip: Chip, config: ForceConfig, seed: int) -> str:
+    """Return a checksum of everything the sums over training frames depend on."""
+    energies = [frame.labels.energy for frame in frames]
+    device = (chip.noise, chip.wiring, chip.wires, chip.unit_weight)
+    found = hashlib.sha256(repr((config, seed, device, energies)).encode())
+    arrays = [chip.conductance]
+    for frame in frames:
+        arrays += [frame.structure.positions, frame.structure.numbers, frame.structure.cell]
+        arrays += [a for a in (frame.labels.forces, frame.labels.stress) if a is not None]
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def _shared_network(

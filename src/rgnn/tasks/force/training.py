@@ -81,12 +81,16 @@ def accumulate(
     progress: Progress | None,
     checkpoint: Path | None,
     resume: bool,
+    identity: str,
 ) -> Sums:
-    """Return the sums over all frames; with a checkpoint an interrupted run can be resumed."""
+    """Return the sums over all frames; with a checkpoint an interrupted run can be resumed.
+
+    `identity` names data, chip and settings: only a checkpoint of the same is continued.
+    """
     n_species = len(build.elements)
     sums = Sums.zeros(len(frames), n_species, reservoir.n_feature)
     if resume and checkpoint is not None and checkpoint.exists():
-        sums = load(checkpoint, sums)
+        sums = load(checkpoint, identity)
     root = keys.root(seed)
     saved = monotonic()
     try:
@@ -97,11 +101,11 @@ def accumulate(
             if progress is not None:
                 progress("training frames", sums.done, len(frames))
             if checkpoint is not None and monotonic() - saved > _SAVE_EVERY:
-                save(sums, checkpoint)
+                save(sums, checkpoint, identity)
                 saved = monotonic()
     except KeyboardInterrupt:
         if checkpoint is not None and sums.whole:
-            save(sums, checkpoint)
+            save(sums, checkpoint, identity)
         raise
     for gram in (sums.forces, sums.virial):
         gram.flush()
@@ -135,11 +139,12 @@ def _add_frame(
             sums.second[s] += np.square(own).sum(axis=0) / n_read
 
 
-def save(sums: Sums, path: Path) -> None:
+def save(sums: Sums, path: Path, identity: str) -> None:
     """Write the sums so that a kill at any moment leaves the last complete file."""
     for gram in (sums.forces, sums.virial):
         gram.flush()
     arrays: dict[str, np.ndarray] = {
+        "identity": np.array(identity),
         "done": np.array(sums.done),
         "energy_rows": sums.energy_rows,
         "first": sums.first,
@@ -161,15 +166,17 @@ def save(sums: Sums, path: Path) -> None:
         raise
 
 
-def load(path: Path, like: Sums) -> Sums:
-    """Return the sums in `path`, which must belong to the same frames and the same network."""
+def load(path: Path, identity: str) -> Sums:
+    """Return the sums in `path`, which must belong to the same data, chip and settings."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:
         raise InputError(f"{path}: unreadable checkpoint ({error}); start without it") from error
-    if arrays["energy_rows"].shape != like.energy_rows.shape:
-        raise InputError(f"{path}: checkpoint of other data or another network; start without it")
+    if str(arrays.get("identity")) != identity:
+        raise InputError(
+            f"{path}: checkpoint of other data, another chip or other settings; start without it"
+        )
 
     def gram(name: str) -> Gram:
         square, count = arrays[f"{name}_sums"]
