@@ -1,18 +1,22 @@
-"""Every number that the documentation quotes on wavefunctions.
+"""Every number about wavefunctions in the documentation: `python benchmarks/wavefunction.py`.
 
-python benchmarks/wavefunction.py energy H2 [--seeds 0 1 2] [--set KEY=VALUE ...]
-python benchmarks/wavefunction.py noise  H2 [--seeds 0 1 2] [--read-noise 0.05]   8 bits + noise
-python benchmarks/wavefunction.py timing [--walkers 512]          one local energy, after compiling
-python benchmarks/wavefunction.py derivatives [--out FIGURE.png]  forward Laplacian, differences
+    --only h2,he …     cases, one for every row of the table; default: all
+    --seeds 3          chips (and walkers) drawn with seeds 0, 1, 2
 
-Times are CPU seconds of one thread, compilation included unless said otherwise.
+One thread, CPU seconds of the process with compilation unless a row says otherwise; a compilation
+cache is used where JAX_COMPILATION_CACHE_DIR names one. Results go to docs/results:
+wavefunction.json (case by case), wavefunction.md and wavefunction-derivatives.png.
 """
 
 import argparse
 import json
 import os
+import platform
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 _ONE_THREAD = {
@@ -37,97 +41,132 @@ from rgnn.tasks.wavefunction.local_energy import kinetic
 from rgnn.tasks.wavefunction.system import molecule
 from rgnn.tasks.wavefunction.wavefunction import Wavefunction, assemble, begin
 
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+NOISE = 0.05
+"""Read noise of a cell in the noisy cases, relative to its conductance."""
+
+Row = dict[str, float]
+
 
 def energy(
-    system: str, seeds: list[int], settings: list[str], read_noise: float | None = None
-) -> None:
-    """Fit and evaluate for several chips; print one line of JSON each."""
-    rung = [] if read_noise is None else ["periphery.rung=crossbar"]
+    seed: int,
+    system: str,
+    *,
+    settings: tuple[str, ...] = (),
+    noise: float | None = None,
+    bond_length: float | None = None,
+) -> Row:
+    """Fit one chip and evaluate it with samples of its own; the defaults of the package."""
+    rung = () if noise is None else ("periphery.rung=crossbar",)
     config = resolve(WavefunctionConfig, assignments=[*rung, *settings])
-    for seed in seeds:
-        start = time.process_time()
-        chip = Chip.sample(seed=seed, read_noise=read_noise or 0.0)
-        metrics = Wavefunction.fit(system, chip=chip, seed=seed, config=config).metrics()
-        seconds = round(time.process_time() - start, 1)
-        named = {key: metrics[key] for key in ("energy_Ha", "error_mHa", "variance_Ha2", "steps")}
-        named["stderr_mHa"] = 1e3 * float(metrics["energy_stderr_Ha"] or 0)
-        share = metrics["trained_fraction"]
-        print(
-            json.dumps({"system": system, "seed": seed, **named, "share": share, "cpu_s": seconds}),
-            flush=True,
-        )
+    chip = Chip.sample(seed=seed) if noise is None else Chip.sample(seed=seed, read_noise=noise)
+    start = time.process_time()
+    psi = Wavefunction.fit(system, chip=chip, seed=seed, config=config, bond_length=bond_length)
+    seconds = time.process_time() - start
+    metrics = psi.metrics()
+    names = ("energy_Ha", "error_mHa", "variance_Ha2", "trained_fraction", "steps", "samples")
+    row = {name: float(metrics[name] or 0) for name in names}
+    stderr = 1e3 * float(metrics["energy_stderr_Ha"] or 0)
+    return row | {"stderr_mHa": stderr, "cpu_seconds": seconds}
 
 
-def timing(walkers: int) -> None:
-    """Print the time of one batch of local energies of H2, after compilation."""
+def curve(seed: int) -> Row:
+    """H2 at 12 bond lengths: `rgnn wavefunction fit H2 --out curve --scan 0.8:4:12`."""
+    lengths = np.linspace(0.8, 4.0, 12)
+    points = [energy(seed, "H2", bond_length=float(r)) for r in lengths]
+    worst = max(points, key=lambda point: abs(point["error_mHa"]))
+    errors = {f"error_mHa_at_{r:.3f}": p["error_mHa"] for r, p in zip(lengths, points, strict=True)}
+    seconds = sum(point["cpu_seconds"] for point in points)
+    return {
+        "error_mHa": worst["error_mHa"],
+        "stderr_mHa": worst["stderr_mHa"],
+        "variance_Ha2": worst["variance_Ha2"],
+        "trained_fraction": worst["trained_fraction"],
+        "cpu_seconds": seconds,
+        **errors,
+    }
+
+
+def timing(seed: int, walkers: int = 512) -> Row:
+    """One batch of local energies of H2 after compilation [CPU ms]."""
     with jax.enable_x64(True):
         target = molecule("H2")
-        for width in (32, 64):
-            changes = [f"training.walkers={walkers}", f"size.width={width}"]
-            config = resolve(WavefunctionConfig, assignments=changes).resolved(target)
-            psi = begin(target, Chip.sample(), config, seed=0)
-            call = eqx.filter_jit(vmc.energies)
-            times = []
-            for repeat in range(30):
-                start = time.process_time()
-                key = jax.random.key(repeat)
-                call(psi.problem, psi.readouts, psi.electrons, key, chunk=128).block_until_ready()
-                times.append(1e3 * (time.process_time() - start))
-            best, middle = min(times[3:]), float(np.median(times[3:]))
-            print(json.dumps({"width": width, "walkers": walkers, "ms": middle, "least_ms": best}))
+        config = resolve(WavefunctionConfig, assignments=[f"training.walkers={walkers}"]).resolved(
+            target
+        )
+        psi = begin(target, Chip.sample(seed=seed), config, seed=seed)
+        call = eqx.filter_jit(vmc.energies)
+        times = []
+        for repeat in range(60):
+            key = jax.random.key(repeat)
+            start = time.process_time()
+            call(psi.problem, psi.readouts, psi.electrons, key, chunk=128).block_until_ready()
+            times.append(1e3 * (time.process_time() - start))
+    return {"ms": float(np.median(times[5:])), "least_ms": min(times[5:]), "walkers": walkers}
 
 
-def derivatives(out: Path, walkers: int = 64, draws: int = 4) -> None:
-    """Draw the error of the kinetic energy against read noise and finite step for a trained ψ."""
-    config = resolve(
-        WavefunctionConfig, assignments=["training.iterations=60", "evaluation.samples=10"]
+def derivatives(seed: int, walkers: int = 64, draws: int = 4) -> Row:
+    """Error of the kinetic energy of a trained H2 against read noise, bits and finite step."""
+    settings = ["training.iterations=60", "evaluation.samples=10"]
+    psi = Wavefunction.fit(
+        "H2", seed=seed, config=resolve(WavefunctionConfig, assignments=settings)
     )
-    psi = Wavefunction.fit("H2", config=config)
-    noises, steps = np.array([0.005, 0.01, 0.02, 0.05]), np.array([0.02, 0.05, 0.1, 0.2, 0.4])
-    x = psi.electrons[:walkers]
+    noises, steps = np.array([0.0, 0.01, 0.02, 0.05]), np.array([0.02, 0.05, 0.1, 0.2, 0.4])
+    orders = (2, 4, 6)
+    found: Row = {"forward_reads": 2 * (2 + 3 * 2)}
     with jax.enable_x64(True):
-        exact = _forward(psi, psi.problem, x, jax.random.key(0), 1)
-        forward, differences = [], {f"order {order}": [] for order in (2, 4, 6)}
+        x = psi.electrons[:walkers]
+        exact = _forward(psi, psi.problem, x, draws)[:1]
+        forward, differences = [], {f"order {order}": [] for order in orders}
         for noise in noises:
-            problem = _noisy(psi, float(noise))
-            drawn = [_forward(psi, problem, x, keys.root(d), 2) for d in range(draws)]
-            forward.append(_rms(np.stack(drawn) - exact))
-            for order in (2, 4, 6):
-                rows = [
-                    _rms(
-                        np.stack([_differences(psi, problem, x, d, order, h) for d in range(draws)])
-                        - exact
-                    )
-                    for h in steps
-                ]
-                differences[f"order {order}"].append(rows)
-                print(json.dumps({"noise": noise, "order": order, "rms_Ha": rows}), flush=True)
-            print(json.dumps({"noise": noise, "forward_rms_Ha": forward[-1]}), flush=True)
+            problem, named = _noisy(psi, float(noise)), f"{100 * noise:g}%"
+            error = _forward(psi, problem, x, draws) - exact
+            forward.append(_rms(error))
+            found |= _spread(f"forward_{named}", error)
+            for order in orders:
+                errors = [_differences(psi, problem, x, draws, order, h) - exact for h in steps]
+                differences[f"order {order}"].append([_rms(e) for e in errors])
+                best = min(range(len(steps)), key=lambda k: _rms(errors[k]))
+                found |= _spread(f"order{order}_{named}", errors[best])
+                found[f"order{order}_{named}_best_step"] = float(steps[best])
+                found[f"order{order}_reads"] = finite_difference.reads_per_energy(2, order)
+        for bits in (4, 6, 8, 10):
+            rounded = _problem(psi, Periphery("quantised", bits=bits), 0.0)
+            found |= _spread(f"forward_{bits}bit", _forward(psi, rounded, x, 1) - exact)
+    _draw(noises, forward, steps, differences)
+    return found
+
+
+def _draw(noises: np.ndarray, forward: list, steps: np.ndarray, differences: dict) -> None:
     from rgnn.plot import wavefunction as figures
 
     arrays = {name: np.array(rows) for name, rows in differences.items()}
-    figures.derivatives(noises, np.array(forward), steps, arrays).savefig(out)
-    print(f"figure {out}")
+    figure = figures.derivatives(noises, np.array(forward), steps, arrays)
+    figure.savefig(RESULTS / "wavefunction-derivatives.png", dpi=130)
 
 
 def _noisy(psi: Wavefunction, noise: float) -> vmc.Problem:
-    """Return the frozen part of `psi` behind 8-bit converters and with read noise."""
-    ansatz = psi.problem.ansatz
-    config = replace(psi.config, periphery=Periphery("crossbar"))
-    chip = psi.chip.with_noise(noise)
-    return assemble(psi.molecule, chip, config, ansatz.up, ansatz.down)
+    """Return the frozen part of `psi` behind 8-bit inputs and with read noise."""
+    return _problem(psi, Periphery("crossbar"), noise)
+
+
+def _problem(psi: Wavefunction, periphery: Periphery, noise: float) -> vmc.Problem:
+    ansatz, config = psi.problem.ansatz, replace(psi.config, periphery=periphery)
+    return assemble(psi.molecule, psi.chip.with_noise(noise), config, ansatz.up, ansatz.down)
 
 
 @eqx.filter_jit
-def _kinetic(problem: vmc.Problem, readouts, x, key, reads: int):
-    inputs = problem.ansatz.inputs(x, key=key, derivatives=True, reads=reads)
+def _kinetic(problem: vmc.Problem, readouts, x, key):
+    inputs = problem.ansatz.inputs(x, key=key, derivatives=True, reads=2)
     log_psi = problem.ansatz.log_psi(readouts, inputs).log
     assert isinstance(log_psi, Jet)
     return kinetic(log_psi)
 
 
-def _forward(psi: Wavefunction, problem: vmc.Problem, x, key, reads: int) -> np.ndarray:
-    return np.asarray(_kinetic(problem, psi.readouts, x, key, reads), float)
+def _forward(psi: Wavefunction, problem: vmc.Problem, x, draws: int) -> np.ndarray:
+    """Return kinetic energies (draw, walker) through the array, squares between two reads."""
+    drawn = [_kinetic(problem, psi.readouts, x, keys.root(draw)) for draw in range(draws)]
+    return np.stack([np.asarray(t, float) for t in drawn])
 
 
 @eqx.filter_jit
@@ -136,34 +175,95 @@ def _by_differences(problem: vmc.Problem, readouts, x, key, order: int, step):
     return finite_difference.kinetic(log_psi, x, key, order=order, step=step)
 
 
-def _differences(psi, problem, x, draw: int, order: int, step: float) -> np.ndarray:
-    key = keys.child(keys.root(draw), "differences")
-    return np.asarray(_by_differences(problem, psi.readouts, x, key, order, step), float)
+def _differences(psi, problem, x, draws: int, order: int, step: float) -> np.ndarray:
+    """Return kinetic energies (draw, walker) from finite differences, every read with its noise."""
+    step = np.float32(step)
+    return np.stack(
+        [
+            np.asarray(_by_differences(problem, psi.readouts, x, keys.root(d), order, step), float)
+            for d in range(draws)
+        ]
+    )
 
 
 def _rms(error: np.ndarray) -> float:
     return float(np.sqrt(np.mean(error**2)))
 
 
+def _spread(name: str, error: np.ndarray) -> Row:
+    """Return bias, its standard error and the rms error [mHa]."""
+    sem = error.std() / np.sqrt(error.size)
+    values = {"bias": error.mean(), "bias_stderr": sem, "rms": _rms(error)}
+    return {f"{name}_{key}_mHa": 1e3 * float(value) for key, value in values.items()}
+
+
+CASES: dict[str, Callable[[int], Row]] = {
+    "h": partial(energy, system="H"),
+    "h2": partial(energy, system="H2", settings=("evaluation.error_mHa=0.05",)),
+    "h2-noisy": partial(energy, system="H2", noise=NOISE),
+    "h2-curve": curve,
+    "he": partial(energy, system="He"),
+    "li": partial(energy, system="Li"),
+    "be": partial(energy, system="Be"),
+    "lih": partial(energy, system="LiH"),
+    "li2": partial(energy, system="Li2"),
+    "h2o": partial(energy, system="H2O"),
+    "n2": partial(energy, system="N2"),
+    "timing": timing,
+    "derivatives": derivatives,
+}
+TARGET = {"h2": 0.1, "h2-noisy": 0.5, "h2-curve": 0.5, "he": 0.5, "li": 0.5, "be": 0.5, "lih": 1.0}
+
+
+def keep(case: str, runs: list[Row]) -> dict:
+    """Return all results with these added."""
+    store = RESULTS / "wavefunction.json"
+    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
+    known |= {"machine": platform.processor() or "x86_64"}
+    known["cases"][case] = {"date": date.today().isoformat(), "runs": runs}
+    store.write_text(json.dumps(known, indent=1) + "\n")
+    return known
+
+
+def table(cases: dict[str, dict]) -> str:
+    """Return the energies as a table, one row a case, every seed's error with its error bar."""
+    lines = [
+        "| case | error of every seed [mHa] | target | variance [Ha²] | trained | CPU s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for case, entry in cases.items():
+        runs = entry["runs"]
+        if "error_mHa" not in runs[0]:
+            continue
+        errors = ", ".join(f"{r['error_mHa']:+.2f} ± {r['stderr_mHa']:.2f}" for r in runs)
+        variance = float(np.mean([r["variance_Ha2"] for r in runs]))
+        share = 100 * max(r["trained_fraction"] for r in runs)
+        seconds = ", ".join(f"{r['cpu_seconds']:.0f}" for r in runs)
+        target = TARGET.get(case, "–")
+        lines.append(
+            f"| {case} | {errors} | {target} | {variance:.2g} | {share:.1f} % | {seconds} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Read the command line."""
+    """Run the cases asked for and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("energy", "noise", "timing", "derivatives"))
-    parser.add_argument("system", nargs="?", default="H2")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--set", action="append", default=[], dest="settings")
-    parser.add_argument("--read-noise", type=float, default=0.05)
-    parser.add_argument("--walkers", type=int, default=512)
-    parser.add_argument("--out", type=Path, default=Path("derivatives.png"))
-    arguments = parser.parse_args()
-    if arguments.what == "energy":
-        energy(arguments.system, arguments.seeds, arguments.settings)
-    elif arguments.what == "noise":
-        energy(arguments.system, arguments.seeds, arguments.settings, arguments.read_noise)
-    elif arguments.what == "timing":
-        timing(arguments.walkers)
-    else:
-        derivatives(arguments.out)
+    parser.add_argument("--only", help="comma-separated cases", default=",".join(CASES))
+    parser.add_argument("--seeds", type=int, default=3)
+    asked = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    known: dict = {"cases": {}}
+    for case in asked.only.split(","):
+        runs = []
+        for seed in range(asked.seeds):
+            runs.append(CASES[case](seed))
+            print(case, seed, {k: round(v, 5) for k, v in runs[-1].items()}, flush=True)
+            known = keep(case, runs)
+    rows = {case: known["cases"][case] for case in CASES if case in known["cases"]}
+    text = "# Wavefunctions\n\n`python benchmarks/wavefunction.py`, seeds 0, 1, … in order\n\n"
+    (RESULTS / "wavefunction.md").write_text(text + table(rows) + "\n")
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ def test_log_psi_of_the_original_network_is_reproduced():
         x, logabs, sign, atoms = (data[k] for k in ("positions", "logabs", "sign", "atoms"))
     network = original.load(PARITY / "wavefunction_weights.npz", atoms, Spins(1, 1))
     found = network.log_psi(jnp.asarray(x.reshape(-1, 2, 3)))
-    np.testing.assert_allclose(found.log, logabs, atol=1.5e-6)
+    # The numbers of the file were found in single precision and are 7e-7 off the same network in
+    # double; rounding here adds 4e-7.
+    np.testing.assert_allclose(found.log, logabs, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(found.sign, sign)
 
 

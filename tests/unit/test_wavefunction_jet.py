@@ -11,7 +11,15 @@ from rgnn.crossbar.build import Periphery
 from rgnn.crossbar.matvec import Exact, Quantised
 from rgnn.device.chip import Chip
 from rgnn.tasks.wavefunction import ansatz, features, jet, streams
-from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
+from rgnn.tasks.wavefunction.electrons import (
+    Spins,
+    along,
+    along_pair,
+    differences,
+    gather,
+    pair,
+    scatter,
+)
 from rgnn.tasks.wavefunction.jet import Jet, coordinates
 from rgnn.tasks.wavefunction.local_energy import coulomb, kinetic
 from rgnn.tasks.wavefunction.signlog import determinant
@@ -79,20 +87,36 @@ def test_features_of_one_electron_and_of_pairs_become_functions_of_all_positions
     def alone(r):
         return jet.tanh(scatter(r))
 
-    def paired(d):
-        return gather(jet.tanh(d), weight)
+    def paired(d, r):
+        return gather(jet.tanh(pair(d, jet.tanh(r), r * r)), weight)
 
-    jets = alone(coordinates(x)) + paired(coordinates(x[:, None] - x[None]))
+    jets = alone(coordinates(x)) + paired(coordinates(differences(x)), coordinates(x))
 
     def total(flat, i, f):
         r = flat.reshape(3, 3)
-        return (alone(r) + paired(r[:, None] - r[None]))[i, f]
+        return (alone(r) + paired(differences(r), r))[i, f]
 
     for i, f in ((0, 0), (2, 1)):
         value, gradient, laplacian = _second_derivatives(partial(total, i=i, f=f), x.ravel())
         np.testing.assert_allclose(jets.x[i, f], value)
         np.testing.assert_allclose(jets.dx[0, :, i, f], gradient, atol=1e-12)
         np.testing.assert_allclose(jets.lap[i, f], laplacian)
+
+
+def test_derivatives_along_a_velocity_are_those_of_moving_electrons():
+    rng = np.random.default_rng(1)
+    x, velocity = (jnp.asarray(rng.normal(size=(2, 3, 3))) for _ in range(2))
+
+    def pairs(d, r):
+        return jet.tanh(pair(d, r, r * r))
+
+    def everyone(d, r):
+        return gather(pairs(d, r), Spins(2, 1).same)
+
+    d, r = coordinates(differences(x)), coordinates(x)
+    for function, derivative in ((pairs, along_pair), (everyone, along)):
+        _, exact = jax.jvp(lambda y, f=function: f(differences(y), y), (x,), (velocity,))
+        np.testing.assert_allclose(derivative(function(d, r), velocity), exact, atol=1e-12)
 
 
 def test_a_noiseless_array_maps_all_three_alike():
@@ -118,7 +142,7 @@ def _wavefunction(spins: Spins, nuclei, charges, kind="means"):
         streams.Size(kind, 8, 4, 2),
         spins,
         n_one=features.count_one(charges),
-        n_two=features.COUNT_TWO,
+        n_two=features.count_two(charges),
         dtype="float64",
     )
     rng = np.random.default_rng(3)
@@ -133,7 +157,7 @@ def _wavefunction(spins: Spins, nuclei, charges, kind="means"):
         log_exponent=jnp.asarray(0.3 * rng.normal(size=(k, m))),
         coefficient=jnp.array([1.0, 0.3]),
         jastrow_one=jnp.asarray(0.1 * rng.normal(size=n_one)),
-        jastrow_two=jnp.asarray(0.1 * rng.normal(size=2 * frozen.n_pair)),
+        jastrow_two=jnp.asarray(0.1 * rng.normal(size=(2, frozen.n_pair))),
         log_range=jnp.array([0.2, 0.5]),
     )
     return model, readouts, jnp.asarray(rng.normal(size=(2, spins.count, 3)))

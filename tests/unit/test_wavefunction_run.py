@@ -7,6 +7,7 @@ import pytest
 
 from rgnn.core.errors import InputError
 from rgnn.run import wavefunction as run
+from rgnn.run import wavefunction_series as series
 from rgnn.run.config import resolve
 from rgnn.tasks.wavefunction import archive
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
@@ -124,8 +125,8 @@ def test_a_walker_without_energy_stops_the_run_with_the_reason():
 @pytest.mark.parametrize("text", ["1:2", "a:b:c", "2:1:3", "0:1:3", "1:2:1", "1:2:3:4"])
 def test_scans_need_first_last_and_count(text):
     with pytest.raises(InputError, match="--scan"):
-        run.bond_lengths(text)
+        series.bond_lengths(text)
 
 
 def test_scan_points_are_evenly_spaced():
-    assert run.bond_lengths("0.8:4:5") == [0.8, 1.6, 2.4, 3.2, 4.0]
+    assert series.bond_lengths("0.8:4:5") == [0.8, 1.6, 2.4, 3.2, 4.0]

@@ -35,6 +35,10 @@ def fit(
         str | None,
         typer.Option("--scan", metavar="A:B:N", help="N bond lengths from A to B [bohr]."),
     ] = None,
+    chips: Annotated[
+        int | None,
+        typer.Option("--chips", metavar="N", help="Fit on N chips drawn with seeds SEED, …"),
+    ] = None,
     config: options.Config = None,
     chip: options.Chip = None,
     seed: options.Seed = 0,
@@ -48,11 +52,12 @@ def fit(
     """Train the readouts of a wavefunction, evaluate its energy, write a run directory."""
     from rgnn.core.errors import InputError
     from rgnn.run import config as configuration
-    from rgnn.run import wavefunction
+    from rgnn.run import wavefunction, wavefunction_series
     from rgnn.tasks.wavefunction.config import WavefunctionConfig
 
-    if scan is not None and bond_length is not None:
-        raise InputError("--scan and --bond-length exclude one another")
+    if scan is not None and (bond_length is not None or chips is not None):
+        other = "--bond-length" if bond_length is not None else "--chips"
+        raise InputError(f"--scan and {other} exclude one another")
     changes = [*(assignments or []), *([f"periphery.rung={rung}"] if rung else [])]
     order = wavefunction.Fit(
         system=system,
@@ -68,8 +73,12 @@ def fit(
     )
     with progress() as report:
         if scan is not None:
-            run, rows = wavefunction.scan(order, wavefunction.bond_lengths(scan), report)
+            lengths = wavefunction_series.bond_lengths(scan)
+            run, rows = wavefunction_series.scan(order, lengths, report)
             lines = [(f"R = {row['bond_length_bohr']:.3f}", energy_text(row)) for row in rows]
+        elif chips is not None:
+            run, rows = wavefunction_series.chips(order, chips, report)
+            lines = [(f"chip {row['seed']}", energy_text(row)) for row in rows]
         else:
             run, metrics = wavefunction.fit(order, report)
             lines = energy_lines(metrics)

@@ -112,6 +112,25 @@ def scan(
 
 
 @styled
+def chips(
+    energy: Float[np.ndarray, " chip"],
+    stderr: Float[np.ndarray, " chip"],
+    reference: float | None = None,
+) -> Figure:
+    """Return the energy [Ha] found on every chip."""
+    figure, (axes,) = panels(1, width=4.6)
+    axes.errorbar(np.arange(len(energy)), energy, stderr, fmt="o", color=PALETTE[0])
+    if reference is not None:
+        axes.axhline(reference, color=INK, linestyle="--", linewidth=0.9, label="reference")
+        axes.legend()
+    axes.set_xticks(np.arange(len(energy)))
+    axes.set_title("Energy on every chip")
+    axes.set_xlabel("chip")
+    axes.set_ylabel("energy [Ha]")
+    return figure
+
+
+@styled
 def derivatives(
     noise: Float[np.ndarray, " s"],
     forward: Float[np.ndarray, " s"],

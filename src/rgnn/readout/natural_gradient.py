@@ -26,11 +26,11 @@ class NaturalGradient:
 
     damping: float = 1e-3
     """λ: relative increase of every parameter's variance."""
-    momentum: float = 0.9
+    momentum: float = 0.0
     """μ: how much of the previous direction is kept."""
-    floor: float = 1.0
+    floor: float = 0.01
     """Variance of a log-derivative below which damping no longer shrinks with it."""
-    trust: float = 0.05
+    trust: float = 0.2
     """Largest change of ψ in a step, |δψ|/|ψ| = step · √(φᵀ Ōᵀ Ō φ), and of any parameter."""
 
 
@@ -52,10 +52,10 @@ def direction(
         rows = stiffness.astype(previous.dtype) / jnp.sqrt(stiffness.shape[0])
         o, e = jnp.concatenate([o, rows]), jnp.concatenate([e, jnp.zeros(rows.shape[0], e.dtype)])
     kept = settings.momentum * previous
-    target = e - o @ kept
-    scale = settings.damping * (jnp.sum(o * o, axis=0) + settings.floor)
-    solve = _by_samples if o.shape[0] < o.shape[1] else _by_parameters
-    return kept + solve(o, target, scale)
+    # In units where every parameter's variance is about 1, single precision does for products.
+    unit = jnp.sqrt(jnp.sum(o * o, axis=0) + settings.floor)
+    scaled = (o / unit).astype(jacobian.dtype)
+    return kept + _least_squares(scaled, e - o @ kept, settings.damping) / unit
 
 
 def step_size(
@@ -71,16 +71,14 @@ def step_size(
     return jnp.minimum(rate, settings.trust / jnp.maximum(change, jnp.finfo(phi.dtype).tiny))
 
 
-def _by_parameters(o: Array, target: Array, scale: Array) -> Array:
-    metric = o.T @ o + jnp.diag(scale)
-    return cho_solve(cho_factor(metric), o.T @ target)
-
-
-def _by_samples(o: Array, target: Array, scale: Array) -> Array:
-    """Use (OᵀO + S)⁻¹ Oᵀ = S⁻¹ Oᵀ (O S⁻¹ Oᵀ + 1)⁻¹ with diagonal S."""
-    scaled = o / scale
-    kernel = scaled @ o.T + jnp.eye(o.shape[0], dtype=o.dtype)
-    return scaled.T @ cho_solve(cho_factor(kernel), target)
+def _least_squares(o: Array, target: Array, damping: float) -> Array:
+    """Return (OᵀO + λ)⁻¹ Oᵀ t = Oᵀ (O Oᵀ + λ)⁻¹ t, by whichever has fewer unknowns."""
+    rows, columns = o.shape
+    wide = rows < columns
+    gram = (o @ o.T if wide else o.T @ o).astype(target.dtype)
+    factor = cho_factor(gram + damping * jnp.eye(gram.shape[0], dtype=gram.dtype))
+    o = o.astype(target.dtype)
+    return o.T @ cho_solve(factor, target) if wide else cho_solve(factor, o.T @ target)
 
 
 def _centred(samples: Array, dtype: jnp.dtype) -> Array:

@@ -33,7 +33,8 @@ CHECKPOINT = "checkpoint"
 
 _WRITTEN = (
     *(RECORD, METRICS, REPORT, f"{CHECKPOINT}*", "model*", "predictions*"),
-    *("chip.npz", "inputs.json"),
+    *("chip.npz", "inputs.json", "system.json", "samples.npz"),
+    *("scan.json", "chips.json", "trace.csv", "trace.png"),
     *("trajectory.extxyz", "log.csv", "figures", "md", CONFIG),
 )
 """What `overwrite` removes; the configuration, which marks a run, goes last."""

@@ -1,7 +1,7 @@
-"""One wavefunction experiment: build, train, evaluate, record; and scans along a bond."""
+"""One wavefunction experiment: build, train, evaluate, record."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 from rgnn.core.errors import InputError
 from rgnn.run import inputs, kinds, record
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory, to_json
-from rgnn.run.wavefunction_report import SAMPLES, SCAN, SYSTEM
+from rgnn.run.wavefunction_live import Live
+from rgnn.run.wavefunction_report import SAMPLES, SYSTEM
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.evaluate import Evaluated
 from rgnn.tasks.wavefunction.system import Molecule, molecule
@@ -60,6 +61,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
         return run, run.read_json(METRICS)
     run.write_config(config)
     run.write_json(SYSTEM, _described(target, order))
+    live = Live(run, target.reference)
     psi = Wavefunction.fit(
         target,
         chip=chip,
@@ -67,7 +69,9 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
         config=config,
         checkpoint=run.path / f"{CHECKPOINT}.npz",
         progress=progress,
+        watch=live,
     )
+    live.draw(psi.trace)
     run.write(MODEL, psi.save)
     metrics = _store(run, psi, stopwatch)
     files = [path for path in (order.system, order.chip) if path is not None]
@@ -82,51 +86,6 @@ def evaluate(model: Path, *, seed: int = 1, progress: Progress | None = None) ->
     psi = Wavefunction.load(inputs.model_file(model)).evaluate(seed=seed, progress=progress)
     seconds, cpu_seconds = stopwatch.elapsed()
     return psi.metrics() | {"seconds": seconds, "cpu_seconds": cpu_seconds}
-
-
-def scan(
-    order: Fit, lengths: list[float], progress: Progress | None = None
-) -> tuple[RunDirectory, list[dict[str, Any]]]:
-    """Return the directory and the metrics of a fit at every bond length [bohr].
-
-    Each point is a run directory of its own, so that an interrupted scan loses nothing finished.
-    """
-    stopwatch = record.Stopwatch()
-    run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
-    run.check_same_config(order.config)
-    run.write_config(order.config)
-    rows = []
-    for number, length in enumerate(lengths):
-        point = replace(
-            order,
-            out=order.out / f"R_{length:.4f}",
-            bond_length=length,
-            resume=(order.out / f"R_{length:.4f}").exists(),
-            overwrite=False,
-        )
-        _, metrics = fit(point)
-        rows.append({"bond_length_bohr": length, **metrics})
-        if progress is not None:
-            progress("bond lengths", number + 1, len(lengths))
-    run.write_json(SCAN, {"points": rows})
-    run.write_metrics(_summary(rows, stopwatch))
-    run.finish(record.make(stopwatch, kind="wavefunction", seed=order.seed))
-    kinds.write_report(run.path)
-    return run, rows
-
-
-def bond_lengths(text: str) -> list[float]:
-    """Return the bond lengths [bohr] that `first:last:count` stands for."""
-    parts = text.split(":")
-    try:
-        first, last, count = float(parts[0]), float(parts[1]), int(parts[2])
-    except (IndexError, ValueError):
-        raise InputError(f"--scan {text}: expected first:last:count, e.g. 0.8:4:12") from None
-    if len(parts) != 3 or not 0 < first < last or count < 2:
-        raise InputError(
-            f"--scan {text}: needs 0 < first < last [bohr] and at least 2 points, e.g. 0.8:4:12"
-        )
-    return [round(float(length), 6) for length in np.linspace(first, last, count)]
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
@@ -187,17 +146,3 @@ def _check_same_system(run: RunDirectory, target: Molecule, order: Fit) -> None:
             f"{run.path} holds a run of {before.get('name')} with other {', '.join(changed)}; "
             "choose another --out or start again with --overwrite"
         )
-
-
-def _summary(rows: list[dict[str, Any]], stopwatch: record.Stopwatch) -> dict[str, Any]:
-    errors = [abs(row["error_mHa"]) for row in rows if row.get("error_mHa") is not None]
-    lowest = min(rows, key=lambda row: row["energy_Ha"])
-    seconds, cpu_seconds = stopwatch.elapsed()
-    return {
-        "points": len(rows),
-        "max_error_mHa": max(errors) if errors else None,
-        "lowest_energy_Ha": lowest["energy_Ha"],
-        "lowest_at_bohr": lowest["bond_length_bohr"],
-        "seconds": seconds,
-        "cpu_seconds": cpu_seconds,
-    }

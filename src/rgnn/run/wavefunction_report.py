@@ -13,12 +13,15 @@ from rgnn.run.report import Headline, Picture, Report, Section, Table, metrics_t
 SYSTEM = "system.json"
 SAMPLES = "samples.npz"
 SCAN = "scan.json"
+CHIPS = "chips.json"
 
 
 def page(run: RunDirectory) -> Report:
     """Return the report of the finished fit or bond scan in `run`."""
     if (run.path / SCAN).exists():
         return _scan(run)
+    if (run.path / CHIPS).exists():
+        return _chips(run)
     metrics, system = run.read_json(METRICS), run.read_json(SYSTEM)
     return Report(
         title=f"Wavefunction of {system.get('name')} on a resistive-memory chip",
@@ -102,6 +105,33 @@ def _scan(run: RunDirectory) -> Report:
         headline=(
             Headline("Largest error", _or_dash(metrics.get("max_error_mHa")), "mHa"),
             Headline("Lowest energy", f"{metrics['lowest_energy_Ha']:.5f}", "Ha"),
+            Headline("Time", round(metrics["cpu_seconds"], 1), "CPU s"),
+        ),
+        sections=(section, *pieces.origin(run)),
+        footer=pieces.footer(run),
+    )
+
+
+def _chips(run: RunDirectory) -> Report:
+    points, metrics = run.read_json(CHIPS)["points"], run.read_json(METRICS)
+    energy = np.array([row["energy_Ha"] for row in points])
+    stderr = np.array([row["energy_stderr_Ha"] for row in points])
+    picture = figures.chips(energy, stderr, points[0].get("reference_Ha"))
+    names = ("seed", "energy_Ha", "energy_stderr_Ha", "variance_Ha2", "error_mHa")
+    rows = [[row.get(name) for name in names] for row in points]
+    header = ["chip", "energy [Ha]", "error bar [Ha]", "variance [Ha²]", "error [mHa]"]
+    section = Section(
+        "Chips",
+        "Every chip is a fit of its own, in a folder of its own.",
+        (Picture(picture, "Energy on every chip."), Table(rows, header)),
+    )
+    return Report(
+        title=f"One wavefunction on {len(points)} resistive-memory chips",
+        subtitle=run.path.name,
+        headline=(
+            Headline("Mean energy", f"{metrics['mean_energy_Ha']:.5f}", "Ha"),
+            Headline("Spread over chips", f"{1e3 * metrics['energy_spread_Ha']:.2f}", "mHa"),
+            Headline("Largest error", _or_dash(metrics.get("max_error_mHa")), "mHa"),
             Headline("Time", round(metrics["cpu_seconds"], 1), "CPU s"),
         ),
         sections=(section, *pieces.origin(run)),

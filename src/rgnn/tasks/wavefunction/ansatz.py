@@ -2,7 +2,7 @@
 
     ψ = Σ_d c_d det[φ_k(r_i)]_↑ det[φ_k(r_i)]_↓ · e^J
     φ_k(r_i) = Σ_A π_kA e^(−ζ_kA s_iA) · w_k · h_i
-    J = Σ_i u · h_i + Σ_{i<j} v · p_ij + cusps
+    J = Σ_i u · h_i + Σ_{i≠j} v_same|opposite · p_ij + cusps
 
 h_i and p_ij are the features of the frozen streams, inputs and all layers side by side. w, u and v
 are the linear readouts; with π, ζ, c and the two ranges of the electron cusp they are everything
@@ -12,18 +12,19 @@ that is trained.
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.tasks.wavefunction import jastrow
-from rgnn.tasks.wavefunction.electrons import scatter
+from rgnn.tasks.wavefunction.electrons import along, along_own, along_pair, gather, pair, scatter
 from rgnn.tasks.wavefunction.features import (
     displacements,
     one_electron,
     separations,
     two_electron,
 )
-from rgnn.tasks.wavefunction.jet import Field, exp, linear
+from rgnn.tasks.wavefunction.jet import Field, Jet, exp, linear, value
 from rgnn.tasks.wavefunction.layers import Features
 from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
 from rgnn.tasks.wavefunction.streams import Streams
@@ -40,7 +41,7 @@ class Readouts(eqx.Module):
     log_exponent: Float[Array, "n_orbital m"]
     coefficient: Float[Array, " n_determinant"]
     jastrow_one: Float[Array, " n_one"]
-    jastrow_two: Float[Array, " n_two"]
+    jastrow_two: Float[Array, "2 n_two"]
     log_range: Float[Array, "2"]
 
 
@@ -51,6 +52,20 @@ class Inputs(NamedTuple):
     smooth: Field
     displacement: Field
     separation: Field
+
+    def values(self) -> "Inputs":
+        """Return the inputs without their derivatives."""
+        return jax.tree.map(value, self, is_leaf=lambda node: isinstance(node, Jet))
+
+    def along(self, velocity: Float[Array, "*batch n 3"]) -> "Inputs":
+        """Return d/dt of the inputs while electrons move with `velocity`."""
+        one, two = self.features
+        return Inputs(
+            Features(along(one, velocity), along_pair(two, velocity)),
+            along_own(self.smooth, velocity),
+            along_own(self.displacement, velocity),
+            along_pair(pair(self.separation), velocity),
+        )
 
 
 class Ansatz(eqx.Module):
@@ -75,7 +90,7 @@ class Ansatz(eqx.Module):
         away = displacements(electrons, self.nuclei, derivatives=derivatives)
         apart = separations(electrons, derivatives=derivatives)
         alone = one_electron(away, self.charges)
-        features = self.streams(alone, two_electron(apart), key=key, reads=reads)
+        features = self.streams(alone, two_electron(apart, self.charges), key=key, reads=reads)
         return Inputs(features, jastrow.smooth_distance(away, z), away, apart)
 
     def log_psi(self, readouts: Readouts, inputs: Inputs) -> SignLog:
@@ -97,10 +112,19 @@ class Ansatz(eqx.Module):
         one, two = inputs.features
         z = jnp.asarray(self.charges, one.dtype)
         total = linear(lambda h: h @ readouts.jastrow_one, one).sum(-1)
-        total = total + linear(lambda p: p @ readouts.jastrow_two, two).sum(-1)
+        total = total + gather(self._by_spin(readouts.jastrow_two, two), 1.0).sum((-1, -2))
         total = total + jastrow.nuclear_cusp(inputs.displacement, inputs.smooth, z)
         ranges = jnp.exp(readouts.log_range)
         return total + jastrow.electron_cusp(inputs.separation, self.streams.spins, ranges)
+
+    def _by_spin(self, readout: Float[Array, "2 n_two"], two: Field) -> Field:
+        """Return v · p_ij, v according to the spins of the pair, (…, n, n − 1, 1)."""
+        spins = self.streams.spins
+        terms = [
+            linear(lambda p, v=v: p @ v[:, None], two) * jnp.asarray(mask, two.dtype)[..., None]
+            for v, mask in zip(readout, (spins.same, spins.opposite), strict=True)
+        ]
+        return terms[0] + terms[1]
 
 
 def envelopes(readouts: Readouts, smooth: Field) -> Field:

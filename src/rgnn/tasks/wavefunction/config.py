@@ -10,7 +10,7 @@ from rgnn.tasks.wavefunction.system import Molecule
 from rgnn.tasks.wavefunction.vmc import Training
 
 _WIDTHS = ((2, 64), (4, 48))
-_ITERATIONS = ((1, 100), (2, 200), (4, 400))
+_ITERATIONS = ((1, 60), (2, 150), (4, 300))
 _DETERMINANTS = ((2, 1), (6, 5))
 _SAMPLES = ((2, 1200), (4, 400))
 
@@ -38,7 +38,7 @@ class WavefunctionConfig:
         """Return the configuration with every open setting chosen for `molecule`."""
         n = molecule.spins.count
         width = self.size.width or _up_to(n, _WIDTHS, 64)
-        iterations = self.training.iterations or _up_to(n, _ITERATIONS, 400)
+        iterations = self.training.iterations or _up_to(n, _ITERATIONS, 200)
         samples = self.evaluation.samples or _up_to(n, _SAMPLES, SAMPLES)
         return replace(
             self,

@@ -1,8 +1,9 @@
 """Electrons as a graph: who shares a spin, and derivatives that only touch one or two electrons.
 
-The features of one electron depend on its own three coordinates, those of a pair on the three of
-r_ij. Their jets stay that small until electrons mix: `scatter` and `gather` then give them all
-3N coordinates.
+The features of one electron depend on its own three coordinates, those of a pair on the six of its
+two electrons. Their jets stay that small until electrons mix: `scatter` and `gather` then give
+them all 3N coordinates. Pairs are listed by electron and partner, (…, n, n − 1): an electron is no
+partner of its own.
 """
 
 from dataclasses import dataclass
@@ -38,16 +39,20 @@ class Spins:
         return member / np.maximum(member.sum(1, keepdims=True), 1)
 
     @property
-    def same(self) -> Float[np.ndarray, "n n"]:
-        """Return 1 for two different electrons of one spin."""
+    def same(self) -> Float[np.ndarray, "n n_partner"]:
+        """Return 1 for partners of the same spin."""
         spin = self.of_electron
-        return (spin[:, None] == spin[None]) * 1.0 - np.eye(self.count)
+        return (spin[:, None] == spin[partners(self.count)]) * 1.0
 
     @property
-    def opposite(self) -> Float[np.ndarray, "n n"]:
-        """Return 1 for two electrons of different spin."""
-        spin = self.of_electron
-        return (spin[:, None] != spin[None]) * 1.0
+    def opposite(self) -> Float[np.ndarray, "n n_partner"]:
+        """Return 1 for partners of the other spin."""
+        return 1.0 - self.same
+
+
+def partners(n: int) -> Int[np.ndarray, "n n_partner"]:
+    """Return all others of every electron."""
+    return np.stack([np.delete(np.arange(n), i) for i in range(n)])
 
 
 def scatter(f: Field) -> Field:
@@ -59,20 +64,80 @@ def scatter(f: Field) -> Field:
     return Jet(f.x, _by_coordinate(own * f.dx[:, None]), f.lap)
 
 
-def gather(f: Field, weight: Float[np.ndarray, "n n"]) -> Field:
-    """Return Σ_j w_ij f(r_i − r_j) as a function of all positions; `f` is (…, n, n, feature)."""
-    w = jnp.asarray(weight, f.dtype)
-    total = linear(lambda array: jnp.einsum("...ijf,ij->...if", array, w), f)
-    mine = scatter(total)
-    if not isinstance(f, Jet) or not isinstance(mine, Jet):
-        return mine
-    partners = jnp.moveaxis(f.dx * w[:, :, None], -2, 1)  # (reads, partner, 3, *batch, n, f)
-    return Jet(mine.x, mine.dx - _by_coordinate(partners), 2 * mine.lap)
+def pair(between: Field, first: Field | None = None, second: Field | None = None) -> Field:
+    """Return a(r_i − r_j) + b(r_i) + c(r_j) of every pair, (…, n, n − 1, feature).
+
+    `between` is a function of the difference, `first` and `second` (…, n, feature) of one position.
+    """
+    terms = [_other(between)] if isinstance(between, Jet) else [between]
+    n = between.shape[-3]
+    if first is not None:
+        terms.append(_padded(linear(lambda f: f[..., :, None, :], first), 0))
+    if second is not None:
+        terms.append(_padded(linear(lambda f: f[..., partners(n), :], second), 1))
+    return sum(terms[1:], start=terms[0])
 
 
-def differences(x: Float[Array, "*batch n 3"]) -> Float[Array, "*batch n n 3"]:
-    """Return r_i − r_j."""
-    return x[..., :, None, :] - x[..., None, :, :]
+def gather(f: Field, weight: Float[np.ndarray, "n n_partner"] | float) -> Field:
+    """Return Σ_j w_ij f_ij as a function of all positions; `f` is made by `pair`."""
+    weighted = f * jnp.asarray(weight, f.dtype)[..., None]
+    total = linear(lambda array: array.sum(-2), weighted)
+    if not isinstance(weighted, Jet) or not isinstance(total, Jet):
+        return total
+    own, other = total.dx[:, :3, ..., None, :], weighted.dx[:, 3:]
+    by_slot = jnp.concatenate([own, other], axis=-2)  # electron i itself, then its partners
+    n = by_slot.shape[-3]
+    by_electron = by_slot[..., np.arange(n)[:, None], np.argsort(_slots(n), axis=1), :]
+    return Jet(total.x, _by_coordinate(jnp.moveaxis(by_electron, -2, 1)), total.lap)
+
+
+def along(f: Field, velocity: Float[Array, "*batch n 3"]) -> Array:
+    """Return d/dt of a function of all positions while electrons move with `velocity`."""
+    return _along(f, velocity.reshape(*velocity.shape[:-2], 1, -1))
+
+
+def along_own(f: Field, velocity: Float[Array, "*batch n 3"]) -> Array:
+    """Return d/dt of a function of each electron's own position."""
+    return _along(f, velocity)
+
+
+def along_pair(f: Field, velocity: Float[Array, "*batch n 3"]) -> Array:
+    """Return d/dt of a function of pairs, made by `pair`."""
+    first = velocity[..., :, None, :]
+    second = velocity[..., partners(velocity.shape[-2]), :]
+    return _along(f, jnp.concatenate([jnp.broadcast_to(first, second.shape), second], -1))
+
+
+def _along(f: Field, velocity: Float[Array, "*site k"]) -> Array:
+    """Return Σ_a v_a ∂_a f, the mean of its reads; trailing axes of f are not those of v."""
+    if not isinstance(f, Jet):
+        raise TypeError("needs a function with its derivatives: a Jet")
+    v = jnp.moveaxis(velocity, -1, 0)
+    v = v.reshape(*v.shape, *(1,) * (f.x.ndim - v.ndim + 1))
+    return (f.dx.mean(0) * v).sum(0)
+
+
+def differences(x: Float[Array, "*batch n 3"]) -> Float[Array, "*batch n n_partner 3"]:
+    """Return r_i − r_j for all partners j of every i."""
+    return x[..., :, None, :] - x[..., partners(x.shape[-2]), :]
+
+
+def _slots(n: int) -> Int[np.ndarray, "n n"]:
+    """Return every electron followed by its partners."""
+    return np.concatenate([np.arange(n)[:, None], partners(n)], axis=1)
+
+
+def _other(f: Jet) -> Jet:
+    """Return a function of r_i − r_j as one of r_i and r_j."""
+    return Jet(f.x, jnp.concatenate([f.dx, -f.dx], axis=1), 2 * f.lap)
+
+
+def _padded(f: Field, place: int) -> Field:
+    """Return a function of the first (`place` 0) or second electron of a pair as one of both."""
+    if not isinstance(f, Jet):
+        return f
+    zero = jnp.zeros_like(f.dx)
+    return Jet(f.x, jnp.concatenate([zero, f.dx] if place else [f.dx, zero], axis=1), f.lap)
 
 
 def _by_coordinate(dx: Array) -> Array:

@@ -14,6 +14,7 @@ from rgnn.core.errors import InputError
 from rgnn.tasks.wavefunction import sampler
 from rgnn.tasks.wavefunction.ansatz import Readouts
 from rgnn.tasks.wavefunction.sampler import Walkers
+from rgnn.tasks.wavefunction.spread import spread
 from rgnn.tasks.wavefunction.statistics import Estimate, estimate
 from rgnn.tasks.wavefunction.vmc import Problem, energies
 
@@ -32,11 +33,11 @@ class Evaluation:
 
     samples: int | None = None
     """Local energies of every walker, at most; None: chosen by the number of electrons."""
-    moves: int = 10
+    moves: int = 5
     """Metropolis steps between two of them."""
     burn_in: int = 400
     """Metropolis steps before the first."""
-    error_mHa: float = 0.04
+    error_mHa: float = 0.1
     """Stop once the standard error of the mean is below this."""
     chunk: int = 128
     """Walkers whose derivatives are held at a time."""
@@ -68,7 +69,8 @@ def evaluate(
     progress: Progress | None = None,
 ) -> Evaluated:
     """Return the energy of ψ sampled anew from `electrons`."""
-    walkers = sampler.init(problem.log_psi(readouts), electrons, keys.child(key, "first"))
+    first = sampler.init(problem.log_psi(readouts), electrons, keys.child(key, "first"))
+    walkers = spread(first)
     for block in range(-(-settings.burn_in // 20)):
         walkers, _ = settle(problem, readouts, walkers, keys.child(key, "burn-in", block))
     series, dipole, kept = [], [], []

@@ -24,7 +24,7 @@ VALENCE = 1.5
 """Second length [bohr] at which elements beyond helium are seen."""
 
 PAIR = 1.0
-"""Length [bohr] at which pairs of electrons are seen."""
+"""Length [bohr] at which pairs of electrons are seen, in cores also at 1/Z of the heaviest."""
 
 LOG_UNIT = 3.0
 """Logarithms of a distance are divided by this to fit the input range."""
@@ -41,7 +41,7 @@ def displacements(
 
 
 def separations(electrons: Float[Array, "*batch n 3"], *, derivatives: bool) -> Field:
-    """Return r_i − r_j, (…, n, n, 3), with derivatives by r_i where asked for."""
+    """Return r_i − r_j, (…, n, n − 1, 3), with derivatives by r_i where asked for."""
     x = differences(electrons)
     return coordinates(x) if derivatives else x
 
@@ -56,27 +56,40 @@ def one_electron(displacement: Field, charges: tuple[float, ...]) -> Field:
     return concatenate([_one(flat[0]), *flat])
 
 
-def two_electron(separation: Field) -> Field:
-    """Return 1 and the features of every pair of electrons, (…, n, n, 5)."""
-    seen = seen_at(separation, np.full(1, PAIR))
-    return concatenate([_one(seen), seen])
+def two_electron(separation: Field, charges: tuple[float, ...]) -> Field:
+    """Return 1 and the features of every difference of electrons, (…, n, n − 1, n_feature)."""
+    parts = [seen_at(separation, np.full(1, length)) for length in _pair_lengths(charges)]
+    return concatenate([_one(parts[0]), *parts])
 
 
 def seen_at(vector: Field, length: Float[np.ndarray, " m"]) -> Field:
-    """Return v/√(v² + b²) and log(1 + v²/b²)/2 for lengths b: four bounded, smooth numbers."""
+    """Return v/√(v² + b²), log(1 + v²/b²)/6 and shells 2/(1 + v²/c²) − 1, c = b/2, b, 2b."""
     b2 = jnp.asarray(length**2, vector.dtype)[:, None]
-    square = (vector * vector).sum(-1)[..., None] + b2
-    radial = log(square * (1 / b2)) * (0.5 / LOG_UNIT)
-    return concatenate([vector * reciprocal(sqrt(square)), radial])
+    square = (vector * vector).sum(-1)[..., None]
+    radial = log(square * (1 / b2) + 1.0) * (0.5 / LOG_UNIT)
+    shells = [reciprocal(square * (1 / (c * c * b2)) + 1.0) * 2.0 + (-1.0) for c in SHELLS]
+    return concatenate([vector * reciprocal(sqrt(square + b2)), radial, *shells])
+
+
+SHELLS = (0.5, 1.0, 2.0)
+"""Radii at which a neuron can tell inside from outside, in units of the length."""
+
+SEEN = 4 + len(SHELLS)
+"""Numbers of `seen_at`."""
 
 
 def count_one(charges: tuple[float, ...]) -> int:
     """Return the number of features of `one_electron`."""
-    return 1 + 4 * (len(charges) + len(_beyond_helium(charges)))
+    return 1 + SEEN * (len(charges) + len(_beyond_helium(charges)))
 
 
-COUNT_TWO = 5
-"""Number of features of `two_electron`."""
+def count_two(charges: tuple[float, ...]) -> int:
+    """Return the number of features of `two_electron`."""
+    return 1 + SEEN * len(_pair_lengths(charges))
+
+
+def _pair_lengths(charges: tuple[float, ...]) -> list[float]:
+    return [PAIR, 1 / max(charges)] if _beyond_helium(charges) else [PAIR]
 
 
 def _beyond_helium(charges: tuple[float, ...]) -> list[int]:

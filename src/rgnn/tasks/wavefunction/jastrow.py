@@ -7,8 +7,8 @@ where two electrons meet (doi 10.1002/cpa.3160100201). Everything else in ψ is 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
-from rgnn.tasks.wavefunction.jet import Field, reciprocal, sqrt, value
+from rgnn.tasks.wavefunction.electrons import Spins, gather, pair, scatter
+from rgnn.tasks.wavefunction.jet import Field, reciprocal, sqrt
 
 
 def smooth_distance(displacement: Field, charges: Float[Array, " m"]) -> Field:
@@ -29,10 +29,9 @@ def nuclear_cusp(displacement: Field, smooth: Field, charges: Float[Array, " m"]
 
 def electron_cusp(separation: Field, spins: Spins, ranges: Float[Array, "2"]) -> Field:
     """Return −Σ_{i<j} c a²/(a + r_ij) with c = 1/4, 1/2 and `ranges` a for like, unlike spins."""
-    apart = 1 - jnp.eye(spins.count, dtype=value(separation).dtype)
-    distance = sqrt((separation * separation).sum(-1) + (1 - apart))[..., None]
+    distance = sqrt((separation * separation).sum(-1))[..., None]
     total = None
     for mask, slope, a in ((spins.same, 0.25, ranges[0]), (spins.opposite, 0.5, ranges[1])):
-        term = gather(reciprocal(distance + a), mask).sum((-1, -2)) * (-0.5 * slope * a * a)
+        term = gather(pair(reciprocal(distance + a)), mask).sum((-1, -2)) * (-0.5 * slope * a * a)
         total = term if total is None else total + term
     return total

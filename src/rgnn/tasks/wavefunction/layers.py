@@ -22,14 +22,19 @@ Shape = tuple[int, int]
 
 
 class Features(NamedTuple):
-    """What the readouts see of every electron (…, n, n_one) and of its pairs (…, n, n_two)."""
+    """What the readouts see of electrons (…, n, n_one) and of pairs (…, n, n − 1, n_two)."""
 
     one: Field
     two: Field
 
 
 class AbstractLayer(eqx.Module):
-    """A frozen map of the features of electrons (…, n, n_one) and pairs (…, n, n, n_two)."""
+    """A frozen map of the features of electrons (…, n, n_one) and pairs (…, n, n − 1, n_two)."""
+
+    @property
+    @abc.abstractmethod
+    def moves_pairs(self) -> bool:
+        """Return whether the features of pairs change."""
 
     @abc.abstractmethod
     def __call__(
@@ -54,6 +59,11 @@ class MeanLayer(AbstractLayer):
     pair: AbstractMatVec | None
     scale: Float[Array, ""]
     pair_scale: Float[Array, ""]
+
+    @property
+    def moves_pairs(self) -> bool:
+        """Return whether this is not the last layer."""
+        return self.pair is not None
 
     def __call__(
         self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
@@ -108,6 +118,11 @@ class AttentionLayer(AbstractLayer):
     scale: Float[Array, ""]
     attend_scale: Float[Array, ""]
 
+    @property
+    def moves_pairs(self) -> bool:
+        """Return False."""
+        return False
+
     def __call__(
         self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
     ) -> Features:
@@ -119,8 +134,8 @@ class AttentionLayer(AbstractLayer):
         score = (query[..., :, None, :] * k[..., None, :, :]).sum(-1) * (1 / np.sqrt(width))
         weight = exp(score)
         weight = weight * reciprocal(weight.sum(-1)[..., None])
-        own = weight * jnp.asarray(spins.same + np.eye(spins.count), weight.dtype)
-        rest = weight * jnp.asarray(spins.opposite, weight.dtype)
+        alike = jnp.asarray(spins.of_electron[:, None] == spins.of_electron, weight.dtype)
+        own, rest = weight * alike, weight * (1 - alike)
         message = (own[..., None] * same[..., None, :, :]).sum(-2)
         message = message + (rest[..., None] * other[..., None, :, :]).sum(-2)
         around = [gather(p, _mean(mask)) for mask in (spins.same, spins.opposite)]
@@ -147,7 +162,7 @@ def _to_spins(message: Float[Array, "*batch 2 n"]) -> Float[Array, "*batch 2 m"]
     return same + opposite[..., ::-1, :]
 
 
-def _mean(mask: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+def _mean(mask: Float[np.ndarray, "n n_partner"]) -> Float[np.ndarray, "n n_partner"]:
     return mask / np.maximum(mask.sum(1, keepdims=True), 1)
 
 

@@ -18,8 +18,6 @@ def coulomb(
     electrons: Float[Array, "*batch n 3"], nuclei: Float[Array, "m 3"], charges: Float[Array, " m"]
 ) -> Float[Array, " *batch"]:
     """Return the electron–nucleus and electron–electron energy."""
-    n = electrons.shape[-2]
     to_nuclei = jnp.linalg.norm(electrons[..., None, :] - nuclei, axis=-1)
-    first, second = jnp.triu_indices(n, 1)
-    between = jnp.linalg.norm(differences(electrons)[..., first, second, :], axis=-1)
-    return (1 / between).sum(-1) - (charges / to_nuclei).sum((-1, -2))
+    between = jnp.linalg.norm(differences(electrons), axis=-1)
+    return 0.5 * (1 / between).sum((-1, -2)) - (charges / to_nuclei).sum((-1, -2))

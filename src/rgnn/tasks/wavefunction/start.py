@@ -143,7 +143,7 @@ def fit(ansatz: Ansatz, found: Orbitals, seen: Sample, *, ridge: float = RIDGE) 
         log_exponent=jnp.asarray(np.log(exponent), dtype),
         coefficient=jnp.asarray(found.weights, dtype),
         jastrow_one=jnp.zeros(n_one, dtype),
-        jastrow_two=jnp.zeros(2 * ansatz.streams.n_pair, dtype),
+        jastrow_two=jnp.zeros((2, ansatz.streams.n_pair), dtype),
         log_range=jnp.full(2, np.log(FIRST_RANGE), dtype),
     )
     orbital = _ridge(ansatz, found, seen, blank, ridge)

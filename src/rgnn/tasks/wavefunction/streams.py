@@ -1,7 +1,9 @@
 """Frozen streams from electron positions to features: an embedding and a stack of layers.
 
 First each electron is embedded alone, h_i = tanh(s E t_i): features that no other electron moves,
-from which orbitals are made. Then layers let electrons meet; the readouts see the outputs of all
+from which orbitals are made. Each pair is embedded with its place, as two electrons avoid one
+another differently in a core and in a bond: p_ij = tanh(s U t_ij + s′ (V t_i + V′ t_j)). Then
+layers let electrons meet; the readouts see the outputs of all
 (FermiNet: doi 10.1103/PhysRevResearch.2.033429, here without a trained weight).
 """
 
@@ -20,7 +22,7 @@ from rgnn.core.errors import InputError
 from rgnn.crossbar.build import Periphery, cut, mount
 from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.device.chip import Chip
-from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter
+from rgnn.tasks.wavefunction.electrons import Spins, pair, scatter
 from rgnn.tasks.wavefunction.jet import Field, concatenate, read, tanh
 from rgnn.tasks.wavefunction.layers import AbstractLayer, AttentionLayer, Features, MeanLayer
 
@@ -41,7 +43,7 @@ class Size:
     pair_width: int = 32
     layers: int = 2
     """Layers in which electrons meet, after the embedding."""
-    embedding_gain: float = 1.5
+    embedding_gain: float = 2.5
     gain: float = 0.8
     """Standard deviation of a neuron's input when its inputs have unit size."""
 
@@ -55,6 +57,11 @@ class Streams(eqx.Module):
 
     embedding: AbstractMatVec
     embedding_scale: Float[Array, ""]
+    between: AbstractMatVec
+    """(pair_width, n_two): what a pair is told of its difference."""
+    place: AbstractMatVec
+    """(2 pair_width, n_one): what it is told of its first and of its second electron."""
+    pair_scale: Float[Array, "2"]
     layers: tuple[AbstractLayer, ...]
     spins: Spins = eqx.field(static=True)
     n_pair: int = eqx.field(static=True)
@@ -68,18 +75,41 @@ class Streams(eqx.Module):
         child = None if key is None else keys.child(key, "embedding")
         alone = read(self.embedding, t, key=child, reads=reads) * self.embedding_scale
         h = scatter(concatenate([t, tanh(alone)]))
-        seen = [h]
+        p = self._pairs(t, p, key=None if key is None else keys.child(key, "pairs"), reads=reads)
+        seen, seen_pairs = [h], [p]
         for number, layer in enumerate(self.layers):
             child = None if key is None else keys.child(key, "layer", number)
             h, p = layer(h, p, self.spins, key=child, reads=reads)
             seen.append(h)
-        pairs = [gather(p, mask) for mask in (self.spins.same, self.spins.opposite)]
-        return Features(concatenate(seen), concatenate(pairs))
+            if layer.moves_pairs:
+                seen_pairs.append(p)
+        return Features(concatenate(seen), concatenate(seen_pairs))
+
+    def _pairs(self, t: Field, p: Field, *, key: PRNGKeyArray | None, reads: int) -> Field:
+        """Return the first features of every pair."""
+        names = ("between", "place")
+        between, place = (
+            read(mv, f, key=None if key is None else keys.child(key, name), reads=reads) * scale
+            for mv, f, name, scale in zip(
+                (self.between, self.place), (p, t), names, self.pair_scale, strict=True
+            )
+        )
+        width = self.between.weight.shape[0]
+        return tanh(pair(between, place[..., :width], place[..., width:]))
 
     @property
     def noisy(self) -> bool:
         """Return whether two reads differ."""
         return self.embedding.noisy
+
+    @property
+    def reads_per_energy(self) -> int:
+        """Return how often an array in which electrons meet is read for one local energy.
+
+        Once for the value, once for each of 3N tangents and once for the Laplacian; twice that
+        where reads differ, so that squares are formed between two of them.
+        """
+        return (2 + 3 * self.spins.count) * (2 if self.noisy else 1)
 
     @property
     def frozen(self) -> int:
@@ -101,14 +131,23 @@ def build(
     """Return the streams cut out of `chip` for inputs of `n_one` and `n_two` features."""
     width = size.width or WIDTH
     kind = KINDS[size.kind]
-    plans = _plans(size, n_one + width, n_two)
-    blocks = iter(cut(chip, [(width, n_one), *(shape for plan in plans for shape in plan)]))
+    plans = _plans(size, n_one + width)
+    first = [(width, n_one), (size.pair_width, n_two), (2 * size.pair_width, n_one)]
+    blocks = iter(cut(chip, [*first, *(shape for plan in plans for shape in plan)]))
     mounted = partial(mount, periphery=periphery, limit=LIMIT, dtype=dtype)
-    embedding = mounted(next(blocks))
-    scale = jnp.asarray(size.embedding_gain / np.sqrt(n_one), dtype)
+    embedding, between, place = (mounted(next(blocks)) for _ in first)
     layers = tuple(kind.of([mounted(next(blocks)) for _ in plan], size.gain) for plan in plans)
-    has_pairs = size.kind == "means" and size.layers > 1
-    return Streams(embedding, scale, layers, spins, size.pair_width if has_pairs else n_two)
+    return Streams(
+        embedding,
+        jnp.asarray(size.embedding_gain / np.sqrt(n_one), dtype),
+        between,
+        place,
+        # Half of a pair's input is its difference, a quarter comes from either place.
+        jnp.asarray(size.embedding_gain / np.sqrt([2 * n_two, 4 * n_one]), dtype),
+        layers,
+        spins,
+        size.pair_width * (1 + sum(layer.moves_pairs for layer in layers)),
+    )
 
 
 WIDTH = 32
@@ -118,15 +157,13 @@ LIMIT = 1.0
 """Range of every activation: inputs are scaled to it, hyperbolic tangents and means stay in it."""
 
 
-def _plans(size: Size, n_one: int, n_two: int) -> list[list[tuple[int, int]]]:
+def _plans(size: Size, n_one: int) -> list[list[tuple[int, int]]]:
     """Return the (n_out, n_in) of the matrices of every layer."""
     width, plans = size.width or WIDTH, []
     for number in range(size.layers):
         pair_width = None if number == size.layers - 1 else size.pair_width
-        plans.append(KINDS[size.kind].shapes(width, n_one, n_two, pair_width))
+        plans.append(KINDS[size.kind].shapes(width, n_one, size.pair_width, pair_width))
         n_one = width
-        if size.kind == "means":
-            n_two = pair_width or n_two
     return plans
 
 

@@ -19,8 +19,8 @@ from rgnn.core import keys
 from rgnn.core.errors import InputError
 from rgnn.readout.natural_gradient import NaturalGradient, direction, step_size
 from rgnn.tasks.wavefunction import sampler
-from rgnn.tasks.wavefunction.ansatz import Ansatz, Readouts
-from rgnn.tasks.wavefunction.jet import Jet, value
+from rgnn.tasks.wavefunction.ansatz import Ansatz, Inputs, Readouts
+from rgnn.tasks.wavefunction.jet import value
 from rgnn.tasks.wavefunction.local_energy import coulomb, kinetic
 from rgnn.tasks.wavefunction.sampler import Walkers
 
@@ -34,9 +34,9 @@ class Training:
     """None: chosen by the number of electrons."""
     moves: int = 10
     """Metropolis steps between two gradients."""
-    rate: float = 0.15
+    rate: float = 1.0
     """First step along the natural gradient [1/Ha]: imaginary time."""
-    delay: float = 100.0
+    delay: float = 10.0
     """Iterations after which the step has halved."""
     averaged: float = 0.4
     """Last part of the training over which readouts are averaged."""
@@ -93,14 +93,14 @@ class Problem(eqx.Module):
 
     def local_energy(
         self, readouts: Readouts, electrons: Float[Array, "walker n 3"], key: PRNGKeyArray
-    ) -> tuple[Float[Array, " walker"], object]:
-        """Return E_L [Ha] and the inputs of the readouts, values only."""
+    ) -> tuple[Float[Array, " walker"], Inputs]:
+        """Return E_L [Ha] and the inputs of the readouts with their derivatives."""
         reads = 2 if self.ansatz.streams.noisy else 1
         inputs = self.ansatz.inputs(electrons, key=key, derivatives=True, reads=reads)
         log_psi = self.ansatz.log_psi(readouts, inputs).log
         charges = jnp.asarray(self.ansatz.charges, electrons.dtype)
         energy = kinetic(log_psi) + coulomb(electrons, self.ansatz.nuclei, charges)
-        return energy + self.repulsion, jax.tree.map(value, inputs, is_leaf=_is_jet)
+        return energy + self.repulsion, inputs
 
 
 def init(
@@ -128,18 +128,40 @@ def energies(
     return _by_chunks(one, electrons, key, chunk)
 
 
-def energies_and_jacobian(
-    problem: Problem, readouts: Readouts, electrons: Array, key: PRNGKeyArray, *, chunk: int
-) -> tuple[Float[Array, " walker"], Float[Array, "walker parameter"]]:
-    """Return local energies and ∂ log|ψ|/∂θ, both from the same reads."""
+class Slopes(NamedTuple):
+    """Local energies, O = ∂ log|ψ|/∂θ, and v · ∇O along a random direction v = (±1, ±1, …)."""
 
-    def log_of(theta: Readouts, inputs) -> Array:
+    energy: Float[Array, " walker"]
+    jacobian: Float[Array, "walker parameter"]
+    stiffness: Float[Array, "walker parameter"]
+
+
+def slopes(
+    problem: Problem, readouts: Readouts, electrons: Array, key: PRNGKeyArray, *, chunk: int
+) -> Slopes:
+    """Return all that a step needs, from the same reads.
+
+    The mean of (v · ∇O_k)(v · ∇O_l) over walkers is ⟨∇O_k · ∇O_l⟩.
+    """
+
+    def log_of(theta: Readouts, inputs: Inputs) -> Array:
         return value(problem.ansatz.log_psi(theta, inputs).log)
 
-    def one(x: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
-        energy, inputs = problem.local_energy(readouts, x, k)
-        slope = jax.vmap(jax.grad(log_of), (None, 0))(readouts, inputs)
-        return energy, jax.vmap(lambda s: ravel_pytree(s)[0])(slope)
+    def moving(theta: Readouts, inputs: Inputs, change: Inputs) -> tuple[Array, Array]:
+        return jax.jvp(lambda i: log_of(theta, i), (inputs,), (change,))
+
+    def both(inputs: Inputs, change: Inputs) -> tuple[Array, Array]:
+        def flat(theta: Array) -> tuple[Array, Array]:
+            return moving(unravel(theta), inputs, change)
+
+        return jax.jacrev(flat)(theta)
+
+    theta, unravel = ravel_pytree(readouts)
+
+    def one(x: Array, k: PRNGKeyArray) -> Slopes:
+        energy, inputs = problem.local_energy(readouts, x, keys.child(k, "read"))
+        velocity = jax.random.rademacher(keys.child(k, "velocity"), x.shape, x.dtype)
+        return Slopes(energy, *jax.vmap(both)(inputs.values(), inputs.along(velocity)))
 
     return _by_chunks(one, electrons, key, chunk)
 
@@ -168,10 +190,12 @@ def run(
         walkers, acceptance = sampler.sweep(
             log_psi, state.walkers._replace(log_psi=fresh), keys.child(k, "move"), training.moves
         )
-        energy, jacobian = energies_and_jacobian(
+        found = slopes(
             problem, readouts, walkers.electrons, keys.child(k, "energy"), chunk=training.chunk
         )
-        new, step = _update(state, clip(energy, training.clip), jacobian, training)
+        energy = found.energy
+        clipped = found._replace(energy=clip(energy, training.clip))
+        new, step = _update(state, clipped, training)
         info = Info(
             energy.mean(),
             energy.var(),
@@ -192,13 +216,21 @@ def clip(energy: Float[Array, " walker"], width: float) -> Float[Array, " walker
     return jnp.clip(energy, middle - spread, middle + spread)
 
 
-def _update(
-    state: State, energy: Array, jacobian: Array, training: Training
-) -> tuple[State, Float[Array, ""]]:
-    """Take one step; keep the average of the readouts over the last part of the training."""
-    phi = direction(jacobian, energy, state.direction, training.gradient)
+def _update(state: State, found: Slopes, training: Training) -> tuple[State, Float[Array, ""]]:
+    """Take one step; keep the average of the readouts over the last part of the training.
+
+    The step is implicit in imaginary time: near an eigenstate the energy of a change δψ = ψ O_k is
+    ½ ⟨∇O_k · ∇O_l⟩ above its own, so that directions of high energy take shorter steps.
+    """
     rate = training.rate / (1 + state.iteration / training.delay)
-    step = step_size(phi, jacobian, rate, training.gradient)
+    phi = direction(
+        found.jacobian,
+        found.energy,
+        state.direction,
+        training.gradient,
+        stiffness=jnp.sqrt(0.5 * rate) * found.stiffness,
+    )
+    step = step_size(phi, found.jacobian, rate, training.gradient)
     theta = state.theta - step * phi
     first = int((training.iterations or 0) * (1 - training.averaged))
     seen = jnp.maximum(state.iteration - first + 1, 1)
@@ -209,13 +241,12 @@ def _update(
 
 
 def _by_chunks(function: Callable, electrons: Array, key: PRNGKeyArray, chunk: int):
-    """Return `function(part, key)` of all walkers, `chunk` of them at a time."""
+    """Return `function(part, key)` of all walkers, `chunk` of them at a time.
+
+    A part takes walkers from everywhere, so that devices that share them all work on it.
+    """
     total = electrons.shape[0]
     size = min(chunk, total)
-    parts = electrons.reshape(total // size, size, *electrons.shape[1:])
+    parts = electrons.reshape(size, total // size, *electrons.shape[1:]).swapaxes(0, 1)
     found = jax.lax.map(lambda a: function(*a), (parts, jax.random.split(key, len(parts))))
-    return jax.tree.map(lambda f: f.reshape(total, *f.shape[2:]), found)
-
-
-def _is_jet(node: object) -> bool:
-    return isinstance(node, Jet)
+    return jax.tree.map(lambda f: f.swapaxes(0, 1).reshape(total, *f.shape[2:]), found)

@@ -17,13 +17,16 @@ from rgnn.tasks.wavefunction import archive, start, streams, vmc
 from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.evaluate import Evaluated, check, evaluate, settle
-from rgnn.tasks.wavefunction.features import COUNT_TWO, count_one
+from rgnn.tasks.wavefunction.features import count_one, count_two
 from rgnn.tasks.wavefunction.jet import value
+from rgnn.tasks.wavefunction.spread import spread
 from rgnn.tasks.wavefunction.statistics import Estimate
 from rgnn.tasks.wavefunction.system import Molecule, molecule
 from rgnn.tasks.wavefunction.vmc import Problem, State
 
 Progress = Callable[[str, int, int], None]
+Watch = Callable[["Trace"], None]
+"""Called with the trace so far after every block of iterations."""
 
 BLOCK = 10
 """Iterations in one compiled call, and between two checkpoints."""
@@ -73,6 +76,7 @@ class Wavefunction:
         bond_length: float | None = None,
         checkpoint: Path | None = None,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> "Wavefunction":
         """Return the trained and evaluated wavefunction of a preset, element or geometry file.
 
@@ -87,7 +91,7 @@ class Wavefunction:
         config = (config or WavefunctionConfig()).resolved(target)
         with jax.enable_x64(True):
             first = begin(target, chip or Chip.sample(seed=seed), config, seed=seed)
-            return first.train(checkpoint, progress).evaluate(progress=progress)
+            return first.train(checkpoint, progress, watch).evaluate(progress=progress)
 
     @property
     def energy(self) -> Estimate:
@@ -107,11 +111,14 @@ class Wavefunction:
         return self.problem.ansatz.streams.frozen
 
     def train(
-        self, checkpoint: Path | None = None, progress: Progress | None = None
+        self,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> "Wavefunction":
         """Return the wavefunction after training, from `checkpoint` where that exists."""
         with jax.enable_x64(True):
-            return _train(self, checkpoint, progress)
+            return _train(self, checkpoint, progress, watch)
 
     def evaluate(
         self, *, seed: int | None = None, progress: Progress | None = None
@@ -139,6 +146,7 @@ class Wavefunction:
             "walkers": found.series.shape[1],
             "steps": len(self.trace.energy),
             "samples": found.series.size,
+            "reads_per_energy": self.problem.ansatz.streams.reads_per_energy,
             "trained_weights": self.trained,
             "frozen_weights": self.frozen,
             "trained_fraction": self.trained / (self.trained + self.frozen),
@@ -166,7 +174,7 @@ def assemble(
         config.size,
         target.spins,
         n_one=count_one(charges),
-        n_two=COUNT_TWO,
+        n_two=count_two(charges),
         dtype=config.dtype,
     )
     nuclei = jnp.asarray(target.positions, config.dtype)
@@ -201,11 +209,14 @@ def _seen(problem: Problem, sample: start.Sample, key: PRNGKeyArray) -> start.Sa
     )
 
 
-def _train(psi: Wavefunction, checkpoint: Path | None, progress: Progress | None) -> Wavefunction:
+def _train(
+    psi: Wavefunction, checkpoint: Path | None, progress: Progress | None, watch: Watch | None
+) -> Wavefunction:
     key = keys.child(keys.root(psi.seed), "train")
     training = psi.config.training
     total = -(-(training.iterations or 0) // BLOCK) * BLOCK
     state, trace = _resume_or_start(psi, checkpoint, key)
+    state = state._replace(walkers=spread(state.walkers))
     while int(state.iteration) < total:
         state, info = vmc.run(
             psi.problem, psi.readouts, state, key, training=training, iterations=BLOCK
@@ -214,6 +225,8 @@ def _train(psi: Wavefunction, checkpoint: Path | None, progress: Progress | None
         trace = Trace(*(np.append(a, np.asarray(b)) for a, b in zip(trace, info[:4], strict=True)))
         if checkpoint is not None:
             archive.save_state(checkpoint, state, trace, psi.molecule)
+        if watch is not None:
+            watch(trace)
         if progress is not None:
             progress("training", int(state.iteration), total)
     readouts = vmc.readouts_of(state.average, psi.readouts)
