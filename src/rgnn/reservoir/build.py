@@ -1,38 +1,22 @@
 """From a configuration and a chip to a reservoir."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from rgnn.crossbar.build import Block, Periphery
+from rgnn.crossbar.lines import of_outputs
 from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.crossbar.places import mount_by_line
 from rgnn.graph.radial import RadialBasis
+from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.layer import DensityLayer
 from rgnn.reservoir.message import MessageLayer
-from rgnn.reservoir.products import ColumnCounter, Product, plan
 from rgnn.reservoir.reservoir import Reservoir
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """Every product of the network and the shape of every matrix it needs on the chip."""
-
-    own: tuple[Product, ...]
-    message: tuple[Product, ...]
-    source: tuple[Product, ...]
-    shapes: dict[str, list[tuple[int, int]]]
-    """(outputs, inputs) of the matrices of `density`, `source`, `projection` and `message`, those
-    of one group by degree."""
-
-    @property
-    def all_shapes(self) -> list[tuple[int, int]]:
-        """Return the shapes in the order the matrices are cut."""
-        return [shape for group in self.shapes.values() for shape in group]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,35 +31,14 @@ class Calibration:
     """Scale of the invariants that messages are read from, one per product."""
     scalar_centre: Float[np.ndarray, " n_scalar"]
     scalar_steepness: Float[np.ndarray, " n_scalar"]
+    kept: Int[np.ndarray, " n_kept"] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Invariants of the pool that the network keeps; empty where it keeps them all."""
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
         parts = (self.reference_distance, self.limits, self.source_scale, self.scalar_centre)
-        return sum(p.size for p in parts) + self.scalar_steepness.size
-
-
-def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
-    """Return the products and matrices of a network for `n_species` elements."""
-    counter, source = ColumnCounter(), ColumnCounter()
-    widths = (config.single_width, config.pair_width, config.triple_width)
-    own = plan(widths, config.lmax, config.coupled_lmax, 0, counter)
-    m = config.message
-    messages, sources = [], []
-    if m.scalars:
-        widths = (min(m.pair_width, 24), m.pair_width, m.triple_width)
-        messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter)
-        sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
-    inputs = n_species * config.n_radial
-    degrees = range(config.lmax + 1)
-    shapes = {"density": [(counter.used.get((0, degree), 0), inputs) for degree in degrees]}
-    if m.scalars:
-        shapes["source"] = [(source.used.get((0, degree), 0), inputs) for degree in degrees]
-        shapes["projection"] = [(m.scalars, sum(p.width for p in sources))]
-        shapes["message"] = [
-            (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
-        ]
-    return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes)
+        return sum(p.size for p in parts) + self.scalar_steepness.size + self.kept.size
 
 
 def assemble(
@@ -85,8 +48,10 @@ def assemble(
     periphery: Periphery,
     dtype: str,
 ) -> Reservoir:
-    """Return the reservoir on the given rung; `blocks` in the order of `Blueprint.all_shapes`."""
-    design = blueprint(config, len(calibration.reference_distance))
+    """Return the reservoir on the given rung; `blocks` in the order of `Blueprint.all_shapes`,
+    with the lines that `calibration` keeps."""
+    pool = blueprint(config, len(calibration.reference_distance))
+    design, _ = keeping(pool, calibration.kept)
     lines = np.cumsum([n_in for _, n_in in design.all_shapes])[:-1]
     mounted = iter(
         mount_by_line(block, periphery, limits=limits, dtype=dtype)
@@ -102,6 +67,14 @@ def assemble(
         return Reservoir(layer, design.own)
     message = _message(config, calibration, design, arrays, layer, dtype)
     return Reservoir(layer, design.own, message, design.message)
+
+
+def lines_read(
+    pool: Blueprint, blocks: Sequence[Block], kept: Int[np.ndarray, " n_kept"]
+) -> list[Block]:
+    """Return the cells behind the lines that a network of the kept invariants reads."""
+    _, read = keeping(pool, kept)
+    return [of_outputs(block, lines) for block, lines in zip(blocks, read, strict=True)]
 
 
 def _message(

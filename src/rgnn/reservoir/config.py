@@ -49,6 +49,9 @@ class ReservoirConfig:
     """Products of two densities per degree (body order three)."""
     triple_width: int = 64
     """Products of three densities per coupling path (body order four)."""
+    candidates: int = 1
+    """Random columns on the chip for every one the network keeps. With 2 or more the training data
+    choose which are kept: as accurate as the whole pool almost, at the cost of the widths asked."""
     decay: float = 1.0
     """Radial function n enters with weight 1 / (1 + (n / decay)²)."""
     activation_reads: int = 8
@@ -61,6 +64,7 @@ class ReservoirConfig:
         _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
         _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
         _require(1 <= self.activation_reads <= 1000, "activation_reads must lie in 1 … 1000")
+        _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(self.decay > 0, f"decay must be positive, got {self.decay}")
         widths = (self.single_width, self.pair_width, self.triple_width)
         _require(min(widths) >= 0 and max(widths) > 0, f"widths {widths} leave no features")

@@ -13,12 +13,14 @@ from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Block, cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.graph.neighbours import pairs_within
-from rgnn.reservoir.build import Blueprint, Calibration, assemble, blueprint
+from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
+from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
-from rgnn.tasks.force import engine, readout, training
+from rgnn.reservoir.reservoir import Reservoir
+from rgnn.tasks.force import engine, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.model import ForceField
-from rgnn.tasks.force.training import Progress
+from rgnn.tasks.force.training import Progress, Sums
 
 _SAMPLE = 32
 """Frames looked at to set reference distances and input ranges."""
@@ -47,6 +49,8 @@ def fit(
     design = blueprint(config.reservoir, len(elements))
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
+    if prior is not None:
+        blocks = lines_read(design, blocks, prior.calibration.kept)
     builder = engine.Builder(elements, config.reservoir)
     groups = groups_to_leave_out(frames, config.uncertainty)
     with engine.arithmetic(config.precision):
@@ -70,7 +74,11 @@ def fit(
             resume=resume,
             identity=identity(frames, chip, config, seed),
         )
-    widths = network.widths
+    if prior is None and config.reservoir.candidates > 1:
+        calibration, sums = _selected(
+            calibration, sums, frames, elements, network, config, seed, progress
+        )
+    widths = [network.n_skip, *keeping(design, calibration.kept)[0].widths]
     trained = readout.train(
         sums,
         frames,
@@ -113,6 +121,23 @@ def _shared_network(
     ):
         raise InputError("the prior model lives on another chip; leave the chip out")
     return prior.elements, prior.chip if chip is None else chip
+
+
+def _selected(
+    calibration: Calibration,
+    sums: Sums,
+    frames: Sequence[Frame],
+    elements: Sequence[int],
+    network: Reservoir,
+    config: ForceConfig,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[Calibration, Sums]:
+    """Return the calibration that keeps the worthiest columns of the pool, and their sums."""
+    skip, widths = network.n_skip, tuple(network.widths[1:])
+    pool = selection.Pool(skip, widths, sum(widths) // config.reservoir.candidates)
+    kept = selection.choose(sums, frames, elements, pool, seed=seed, progress=progress)
+    return replace(calibration, kept=kept), selection.narrow(sums, kept, skip)
 
 
 def _calibration(

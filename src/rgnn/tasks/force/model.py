@@ -17,7 +17,8 @@ from rgnn.core.structure import Frame, Structure
 from rgnn.crossbar.build import Block, Periphery, cut
 from rgnn.device.chip import Chip
 from rgnn.io.structures import as_frames
-from rgnn.reservoir.build import Calibration, assemble, blueprint
+from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
+from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.reservoir import Reservoir, Surroundings
 from rgnn.tasks.force import engine
 from rgnn.tasks.force.config import ForceConfig
@@ -80,11 +81,17 @@ class ForceField:
             chip=self.chip if chip is None else chip,
         )
 
+    @property
+    def design(self) -> Blueprint:
+        """Return the products of the network and the matrices it reads."""
+        pool = blueprint(self.config.reservoir, len(self.elements))
+        return keeping(pool, self.calibration.kept)[0]
+
     @cached_property
     def blocks(self) -> list[Block]:
-        """Return the cells behind every matrix of the network."""
-        design = blueprint(self.config.reservoir, len(self.elements))
-        return cut(self.chip, design.all_shapes)
+        """Return the cells behind every matrix of the network, lines never read left out."""
+        pool = blueprint(self.config.reservoir, len(self.elements))
+        return lines_read(pool, cut(self.chip, pool.all_shapes), self.calibration.kept)
 
     @cached_property
     def reservoir(self) -> Reservoir:

@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 
 from rgnn.core.structure import Frame
 from rgnn.readout import ridge
-from rgnn.readout.gram import Gram, multiply_lower
+from rgnn.readout.gram import Gram
 from rgnn.readout.leave_out import LeftOut, calibrate, leave_out
 from rgnn.readout.ridge import Posterior
+from rgnn.tasks.force.columns import Columns, expected_noise
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.training import Sums
 
@@ -22,9 +23,6 @@ _FURTHEST = 4
 
 _TIE = 1.02
 """The strongest prior within this factor of the smallest error wins: it extrapolates best."""
-
-_ROWS = 256
-"""Rows of a Gram matrix scaled at a time, so that they stay in cache."""
 
 _PRIOR_FACTOR_STD = 0.5
 """Prior standard deviation of the factor on the prior readout about 1."""
@@ -75,7 +73,7 @@ def train(
     predicted best: evidence takes the misfit of a finite network for noise and regularises too
     much, and takes frames of one trajectory for independent and regularises too little.
     """
-    columns = _Columns.of(sums, frames, elements, prior)
+    columns = Columns.of(sums, frames, elements, None if prior is None else prior.weights)
     grams = {"forces": columns.gram(sums.forces), "energy": columns.energy_gram}
     if sums.virial.count:
         grams["stress"] = columns.gram(sums.virial)
@@ -86,10 +84,7 @@ def train(
             np.full(len(elements), blocks.max() + 1 + columns.n_prior),
         ]
     )
-    force_scale = np.sqrt(sums.forces.square / sums.forces.count)
-    expected = {"forces": 0.03 * force_scale, "energy": 1e-3 * force_scale * columns.root_atoms}
-    if "stress" in grams:
-        expected["stress"] = 0.05 * np.sqrt(sums.virial.square / sums.virial.count)
+    expected = expected_noise(sums, columns)
 
     def report(done: int, total: int) -> None:
         if progress is not None:
@@ -122,7 +117,7 @@ class _Group:
 
 
 def _gather(
-    columns: "_Columns",
+    columns: Columns,
     sums: Sums,
     frames: Sequence[Frame],
     elements: Sequence[int],
@@ -145,97 +140,6 @@ def _forces(frame: Frame) -> Float[np.ndarray, " k"]:
     forces = frame.labels.forces
     assert forces is not None  # frames without forces never get this far
     return forces.ravel()
-
-
-@dataclass(frozen=True, eq=False)
-class _Columns:
-    """The columns the solver sees: features in units of their spread, the prior readout's
-    prediction where there is one, element counts. Targets are differences to that prediction."""
-
-    scale: Float[np.ndarray, " n"]
-    mean: Float[np.ndarray, "n_species n_feature"]
-    prior: Float[np.ndarray, "n n_prior"]
-    """The prior readout in these columns: none or one."""
-    reference: Float[np.ndarray, " n_species"]
-    mean_atoms: float
-    energy_gram: Gram
-
-    @staticmethod
-    def of(
-        sums: Sums, frames: Sequence[Frame], elements: Sequence[int], prior: Readout | None
-    ) -> "_Columns":
-        counts = np.array(
-            [[np.sum(f.structure.numbers == z) for z in elements] for f in frames], dtype=float
-        )
-        total = np.maximum(counts.sum(axis=0), 1)[:, None]
-        mean = sums.first / total
-        spread = np.sqrt(np.maximum(sums.second / total - mean**2, 0.0))
-        alive = spread > 1e-6 * spread.max()
-        spread = np.where(alive, spread, 0.0).ravel()
-        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-        start = np.zeros((scale.size, 0))
-        if prior is not None:
-            start = (prior.weights.ravel() * spread)[:, None]
-        features = (sums.energy_rows - counts[:, :, None] * mean).reshape(len(frames), -1) * scale
-        energies = np.array([f.labels.energy for f in frames], dtype=float)
-        energies = energies - (features @ start).sum(axis=1)
-        reference = np.linalg.lstsq(counts, energies, rcond=None)[0]
-        mean_atoms = float(counts.sum(axis=1).mean())
-        rows = np.concatenate([features, features @ start, counts / mean_atoms], axis=1)
-        gram = Gram.zeros(rows.shape[1])
-        gram.add(rows, energies - counts @ reference)
-        gram.flush()
-        return _Columns(scale, mean, start, reference, mean_atoms, gram)
-
-    @property
-    def n_prior(self) -> int:
-        return self.prior.shape[1]
-
-    @property
-    def root_atoms(self) -> float:
-        return float(np.sqrt(self.mean_atoms))
-
-    def gram(self, gram: Gram) -> Gram:
-        """Return the sums of derivative rows in the solver's columns; counts do not touch them."""
-        n = len(self.scale)
-        size = n + self.n_prior + len(self.reference)
-        matrix, moment, square = np.zeros((size, size)), np.zeros(size), gram.square
-        for start in range(0, n, _ROWS):
-            rows, columns = slice(start, min(start + _ROWS, n)), slice(0, min(start + _ROWS, n))
-            scale = self.scale[rows, None] * self.scale[columns]
-            np.multiply(gram.matrix[rows, columns], scale, out=matrix[rows, columns])
-        moment[:n] = gram.moment * self.scale
-        for k, w in enumerate(self.prior.T, start=n):
-            product = multiply_lower(matrix[:n, :n], w[:, None])[:, 0]
-            matrix[k, :n], matrix[k, k] = product, w @ product
-            square += float(w @ product - 2 * w @ moment[:n])
-            moment[k] = w @ (moment[:n] - product)
-            moment[:n] -= product
-        return Gram(matrix, moment, max(square, 0.0), gram.count)
-
-    def rows(self, rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k m"]:
-        scaled = rows * self.scale
-        counts = np.zeros((len(rows), len(self.reference)))
-        return np.concatenate([scaled, scaled @ self.prior, counts], axis=1)
-
-    def prior_part(self, rows: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " k"]:
-        """Return what the prior readout predicts for rows in the solver's columns."""
-        n = len(self.scale)
-        return rows[:, n : n + self.n_prior].sum(axis=1)
-
-    def split(
-        self, solution: Float[np.ndarray, "*k m"], *, absolute: bool
-    ) -> tuple[Float[np.ndarray, "*k n_species n_feature"], Float[np.ndarray, "*k n_species"]]:
-        """Return weights and offsets of the features themselves; the mean is folded in.
-
-        An `absolute` solution is counted from the prior, a difference of solutions is not.
-        """
-        n = len(self.scale)
-        factor = solution[..., n : n + self.n_prior] + (1.0 if absolute else 0.0)
-        flat = (solution[..., :n] + factor @ self.prior.T) * self.scale
-        weights = flat.reshape(*solution.shape[:-1], *self.mean.shape)
-        constants = solution[..., n + self.n_prior :] / self.mean_atoms
-        return weights, constants - (weights * self.mean).sum(axis=-1)
 
 
 def _tune(
@@ -281,7 +185,7 @@ def _tune(
 def _finish(
     posterior: Posterior,
     left_out: Sequence[LeftOut],
-    columns: _Columns,
+    columns: Columns,
     kept: Sequence[_Group],
     n_species: int,
     config: ForceConfig,

@@ -1,0 +1,95 @@
+"""Which products a network has and which matrices they need on the chip.
+
+The chip holds a pool of `candidates` times as many columns as the network keeps. Columns are drawn
+at random and never changed; which of them are read is all that is chosen.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Int
+
+from rgnn.reservoir.config import ReservoirConfig
+from rgnn.reservoir.products import ColumnCounter, Product, plan
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Every product of the network and the shape of every matrix it needs on the chip."""
+
+    own: tuple[Product, ...]
+    message: tuple[Product, ...]
+    source: tuple[Product, ...]
+    shapes: dict[str, list[tuple[int, int]]]
+    """(outputs, inputs) of the matrices of `density`, `source`, `projection` and `message`, those
+    of one group by degree."""
+
+    @property
+    def all_shapes(self) -> list[tuple[int, int]]:
+        """Return the shapes in the order the matrices are cut."""
+        return [shape for group in self.shapes.values() for shape in group]
+
+    @property
+    def widths(self) -> list[int]:
+        """Return how many invariants every product of the readout has."""
+        return [product.width for product in (*self.own, *self.message)]
+
+
+def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
+    """Return the products and matrices of the whole pool of a network for `n_species` elements."""
+    counter, source = ColumnCounter(), ColumnCounter()
+    m, more = config.message, config.candidates
+    widths = (more * config.single_width, more * config.pair_width, more * config.triple_width)
+    own = plan(widths, config.lmax, config.coupled_lmax, 0, counter)
+    messages, sources = [], []
+    if m.scalars:
+        widths = (more * min(m.pair_width, 24), more * m.pair_width, more * m.triple_width)
+        messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter)
+        sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
+    inputs = n_species * config.n_radial
+    degrees = range(config.lmax + 1)
+    shapes = {"density": [(counter.used.get((0, degree), 0), inputs) for degree in degrees]}
+    if m.scalars:
+        shapes["source"] = [(source.used.get((0, degree), 0), inputs) for degree in degrees]
+        shapes["projection"] = [(m.scalars, sum(p.width for p in sources))]
+        shapes["message"] = [
+            (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
+        ]
+    return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes)
+
+
+def keeping(
+    pool: Blueprint, kept: Int[np.ndarray, " n_kept"]
+) -> tuple[Blueprint, list[Int[np.ndarray, " _"]]]:
+    """Return the network of the kept invariants, and the lines it reads of every matrix.
+
+    `kept` counts the invariants of all products, in order; none at all stands for all of them.
+    """
+    if not len(kept):
+        return pool, [np.arange(n_out) for n_out, _ in pool.all_shapes]
+    counter = ColumnCounter()
+    lines: dict[tuple[int, int], list[np.ndarray]] = {}
+    ends = np.cumsum(pool.widths)
+    parts = np.split(kept, np.searchsorted(kept, ends))[:-1]
+    products = []
+    for product, end, part in zip((*pool.own, *pool.message), ends, parts, strict=True):
+        places = part - (end - product.width)
+        for factor in product.factors:
+            lines.setdefault((factor.layer, factor.degree), []).append(factor.start + places)
+        factors = tuple(counter.take(f.layer, f.degree, len(part)) for f in product.factors)
+        products.append(Product(factors, len(part)))
+    layer_of = {"density": 0, "message": 1}
+    shapes, read = {}, []
+    for group, own in pool.shapes.items():
+        shapes[group] = []
+        for degree, (n_out, n_in) in enumerate(own):
+            found = [np.arange(n_out)]
+            if group in layer_of:
+                found = lines.get((layer_of[group], degree), [np.zeros(0, int)])
+            read.append(np.concatenate(found))
+            shapes[group].append((len(read[-1]), n_in))
+    n_own = len(pool.own)
+    network = replace(
+        pool, own=tuple(products[:n_own]), message=tuple(products[n_own:]), shapes=shapes
+    )
+    return network, read
