@@ -105,6 +105,35 @@ def test_blocks_fade_to_zero_at_the_cutoff(model):
     assert block(cutoff - 1.5) > 1e-3
 
 
+def test_surroundings_matter_up_to_the_reach_of_messages_and_no_further(model):
+    """An atom hears what surrounds neighbours within 6 Å, up to 4 Å from them."""
+
+    def block(distance):
+        chain = [[0.0, 0, 0], [0, 0, 3.0], [0, 0, 3.0 + distance], [0, 0, 60.0]]
+        with pytest.warns(OutsideTraining):
+            found = model.predict_frame(Structure(np.array(chain), np.full(4, 6)))
+        return found.hamiltonian[0, 0]
+
+    alone = block(30.0)
+    np.testing.assert_allclose(block(4.1), alone, atol=1e-12)
+    assert np.abs(block(3.5) - alone).max() > 1e-6  # 6.5 Å away, heard through the neighbour
+
+
+def test_the_error_is_known_in_both_energy_zeros(frame, predicted):
+    moved = replace(frame, hamiltonian=frame.hamiltonian + 0.5 * frame.overlap)
+    one, other = compare(frame, predicted), compare(moved, predicted)
+    expected = one.error_unaligned - 0.5 * one.overlap
+    np.testing.assert_allclose(other.error_unaligned, expected, atol=1e-12)
+
+
+def test_both_spins_are_learnt(frame):
+    h = np.concatenate([frame.hamiltonian, frame.hamiltonian + 0.3 * frame.overlap])
+    two = HamiltonianModel.fit([replace(frame, hamiltonian=h)], config=SMALL)
+    up, down = two.predict_frame(frame.structure).hamiltonian
+    overlap = two.predict_frame(frame.structure).overlap
+    np.testing.assert_allclose(down - up, 0.3 * overlap, atol=5e-3)
+
+
 def test_a_constant_potential_is_only_gauge(model, frame, predicted):
     shifted = replace(frame, hamiltonian=frame.hamiltonian + 0.7 * frame.overlap)
     one, other = compare(frame, predicted), compare(shifted, predicted)

@@ -87,7 +87,7 @@ def from_sisl(
     )
 
 
-def _by_image(matrix: Any, geometry: Any) -> dict[tuple[int, ...], sparse.csr_matrix]:
+def _by_image(matrix: Any, geometry: Any) -> dict[tuple[int, ...], Any]:
     n = geometry.no
     parts = {tuple(map(int, geometry.lattice.sc_off[s])): s for s in range(geometry.n_s)}
     return {image: matrix[:, s * n : (s + 1) * n].tocsr() for image, s in parts.items()}

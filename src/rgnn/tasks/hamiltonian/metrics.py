@@ -16,6 +16,7 @@ class Comparison:
 
     reference: Float[np.ndarray, " n_element"]
     predicted: Float[np.ndarray, " n_element"]
+    overlap: Float[np.ndarray, " n_element"]
     onsite: Bool[np.ndarray, " n_element"]
     gauge: float
     """μ [eV] of the reference relative to the model: μ S was added to the prediction."""
@@ -27,6 +28,11 @@ class Comparison:
     def error(self) -> Float[np.ndarray, " n_element"]:
         """Return predicted − reference [eV]."""
         return self.predicted - self.reference
+
+    @property
+    def error_unaligned(self) -> Float[np.ndarray, " n_element"]:
+        """Return the same in the energy zero the model learnt, μ S not added [eV]."""
+        return self.error - self.gauge * self.overlap
 
 
 def compare(
@@ -55,6 +61,7 @@ def compare(
     return Comparison(
         reference.hamiltonian[:, chosen].ravel(),
         (h + gauge * s)[:, chosen].ravel(),
+        np.tile(s[chosen], reference.n_spin),
         np.tile(
             np.broadcast_to(reference.onsite[:, None, None], inside.shape)[chosen], reference.n_spin
         ),
@@ -93,6 +100,7 @@ def summarise(found: list[Comparison]) -> dict[str, float]:
         "h_rmse_meV": np.sqrt(np.square(error).mean()),
         "onsite_mae_meV": np.abs(error[onsite]).mean() if onsite.any() else np.nan,
         "hopping_mae_meV": np.abs(error[~onsite]).mean() if (~onsite).any() else np.nan,
+        "h_mae_unaligned_meV": np.abs(np.concatenate([c.error_unaligned for c in found])).mean(),
         "gauge_max_meV": max(abs(c.gauge) for c in found),
         "outside_max_meV": max(c.outside for c in found),
     }
