@@ -1,0 +1,319 @@
+"""Error against training cost, set by set: `python benchmarks/accuracy.py DATA [--only …]`.
+
+DATA is a folder with the benchmark sets (acac, 3bpa, rmd17, mlearn, lips, lips20, monbtaw; extended
+XYZ). Every network of a ladder of sizes is trained on the training file in closed form and tested
+on the test file; sets without a test file are cut into five folds, and chip seed k leaves fold k
+out. One thread, CPU seconds of the process including compilation, no compilation cache. Results go
+to docs/results/accuracy.json (run by run) and docs/results/accuracy.md and .png.
+
+Peers: `--mace SCRIPT` trains MACE on the same files (SCRIPT train test --budget S --clock cpu
+--threads 1 --out FILE), `--peers FILE` reads recorded numbers, {set: [{name, cpu_seconds,
+force_rmse_meV_per_A, force_mae_meV_per_A}]}.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+import numpy as np
+
+import rgnn
+from rgnn.core.structure import Frame
+from rgnn.crossbar.build import Periphery
+from rgnn.io.splits import thin
+from rgnn.io.structures import read_frames
+from rgnn.reservoir.config import ReservoirConfig
+from rgnn.tasks.force.config import UncertaintyConfig
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+FOLDS = 5
+
+MOLECULE = {
+    "small": ReservoirConfig(pair_width=24, triple_width=40),
+    "medium": ReservoirConfig(pair_width=64, triple_width=96),
+    "chosen": ReservoirConfig(pair_width=64, triple_width=96, candidates=2),
+}
+CRYSTAL = {
+    "small": ReservoirConfig(pair_width=64, triple_width=64),
+    "chosen": ReservoirConfig(pair_width=96, triple_width=128, candidates=2),
+}
+GLASS = {
+    "small": ReservoirConfig(single_width=48, pair_width=32, triple_width=40),
+    "chosen": ReservoirConfig(single_width=48, pair_width=48, triple_width=64, candidates=2),
+}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Where a set lies, which networks are tried on it, and what is aimed at."""
+
+    train: str
+    test: str | None
+    sizes: dict[str, ReservoirConfig]
+    goal: str
+    frames: int | None = None
+    """Train on this many frames at even spacing; None takes all."""
+
+
+SETS = {
+    "acac": Benchmark("acac/train_300K.extxyz", "acac/test_MD_300K.extxyz", MOLECULE, "RMSE 6.5"),
+    "3bpa": Benchmark("3bpa/train_300K.extxyz", "3bpa/test_300K.extxyz", MOLECULE, "RMSE 15"),
+    "ethanol": Benchmark(
+        "rmd17/ethanol_train_01.extxyz", "rmd17/ethanol_test_01.extxyz", MOLECULE, ""
+    ),
+    "aspirin": Benchmark(
+        "rmd17/aspirin_train_01.extxyz", "rmd17/aspirin_test_01.extxyz", MOLECULE, ""
+    ),
+    "Mo": Benchmark("mlearn/Mo_training.extxyz", "mlearn/Mo_test.extxyz", CRYSTAL, "MAE 85"),
+    "Si": Benchmark("mlearn/Si_training.extxyz", None, CRYSTAL, "MAE 65"),
+    "Ge": Benchmark("mlearn/Ge_training.extxyz", None, CRYSTAL, ""),
+    "Li": Benchmark("mlearn/Li_training.extxyz", "mlearn/Li_test.extxyz", CRYSTAL, ""),
+    "LiPS": Benchmark("lips/train.extxyz", "lips/valid.extxyz", GLASS, "MAE 22"),
+    "LiPS20": Benchmark("lips20/train.extxyz", "lips20/valid.extxyz", GLASS, "MAE 75", 400),
+    "MoNbTaW": Benchmark("monbtaw/train_sub.extxyz", None, GLASS, ""),
+    "Li3PO4 (xTB)": Benchmark("li3po4-xtb", "packaged", GLASS, "4 %"),
+    "Li3PO4 (PBE)": Benchmark("li3po4-dft", "packaged", GLASS, "10 %"),
+}
+
+
+def frames_of(data: Path, name: str, seed: int) -> tuple[list[Frame], list[Frame]]:
+    """Return training and test frames of a set; without a test file fold `seed` is the test."""
+    entry = SETS[name]
+    if entry.test == "packaged":
+        return rgnn.datasets.load(entry.train, "train"), rgnn.datasets.load(entry.train, "test")
+    train = read_frames(data / entry.train)
+    if entry.test is None:
+        fold = np.arange(len(train)) % FOLDS == seed % FOLDS
+        order = np.random.default_rng(0).permutation(len(train))
+        test = [train[i] for i in order[fold]]
+        return [train[i] for i in np.sort(order[~fold])], test
+    train = train if entry.frames is None else thin(train, entry.frames)
+    return train, read_frames(data / entry.test)
+
+
+def closed_form(data: Path, name: str, size: str, seed: int, rung: str) -> dict:
+    """Return errors and cost of one network on one set."""
+    train, test = frames_of(data, name, seed)
+    grouped = "melt" if "melt" in train[0].info else ""
+    settings = rgnn.ForceConfig(
+        reservoir=SETS[name].sizes[size],
+        periphery=Periphery(rung),
+        uncertainty=UncertaintyConfig(group_by=grouped),
+    )
+    start = time.process_time()
+    model = rgnn.ForceField.fit(train, config=settings, seed=seed)
+    seconds = time.process_time() - start
+    found = {**model.evaluate(test), "fit_cpu_seconds": seconds, "n_train": len(train)}
+    return {"set": name, "model": _label(size, rung), "seed": seed, **found}
+
+
+def twin(data: Path, name: str, size: str, seed: int, budget: float) -> dict:
+    """Return how the error of the fully trained twin of a network falls."""
+    from rgnn.tasks.force.twin import TwinConfig, train
+
+    frames, test = frames_of(data, name, seed)
+    settings = rgnn.ForceConfig(reservoir=SETS[name].sizes[size], periphery=Periphery("exact"))
+    field = rgnn.ForceField.fit(thin(frames, 20), config=settings, seed=seed)
+    start = time.process_time()
+    _, looks = train(field, frames, thin(test, 200), TwinConfig(cpu_seconds=budget))
+    history = [look._asdict() for look in looks]
+    best = min(look.force_rmse_meV_per_A for look in looks)
+    return {
+        "set": name,
+        "model": f"twin of {size}",
+        "seed": seed,
+        "force_rmse_meV_per_A": best,
+        "fit_cpu_seconds": looks[-1].cpu_seconds,
+        "with_looks_cpu_seconds": time.process_time() - start,
+        "history": history,
+    }
+
+
+def mace(data: Path, name: str, script: Path, python: str, budget: float) -> dict:
+    """Return what MACE reaches on the same files in the same currency."""
+    entry = SETS[name]
+    if entry.test in (None, "packaged"):
+        raise SystemExit(f"{name} has no files of its own for MACE")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "mace.json"
+        files = [str(data / entry.train), str(data / str(entry.test))]
+        limits = ["--budget", str(budget), "--clock", "cpu", "--threads", "1", "--ntest", "200"]
+        subprocess.run([python, str(script), *files, *limits, "--out", str(out)], check=True)
+        found = json.loads(out.read_text())
+    errors = found[Path(str(entry.test)).name]
+    return {
+        "set": name,
+        "model": f"MACE {found['C']} channels",
+        "seed": 0,
+        "force_rmse_meV_per_A": errors["F_rmse_meV"],
+        "force_mae_meV_per_A": errors["F_mae_meV"],
+        "fit_cpu_seconds": found["train_s"],
+        "us_per_atom": errors["us_per_atom_cpu"],
+    }
+
+
+def _label(size: str, rung: str) -> str:
+    return size if rung == "exact" else f"{size}, {rung}"
+
+
+SHOWN = {
+    "force_rmse_meV_per_A": "F RMSE (meV/Å)",
+    "force_mae_meV_per_A": "F MAE (meV/Å)",
+    "force_relative_error": "Σ|ΔF|/Σ|F|",
+    "energy_mae_meV_per_atom": "E MAE (meV/atom)",
+    "fit_cpu_seconds": "training (CPU s)",
+    "us_per_atom": "µs/atom",
+    "trained_weights": "trained",
+    "trained_fraction": "trained share",
+}
+
+
+def table(runs: list[dict]) -> str:
+    """Return mean ± standard deviation over seeds as Markdown."""
+    lines = ["| set | goal | model | seeds | " + " | ".join(SHOWN.values()) + " |"]
+    lines.append("|---" * (len(SHOWN) + 4) + "|")
+    for name in SETS:
+        own = [run for run in runs if run["set"] == name]
+        for model in dict.fromkeys(run["model"] for run in own):
+            same = [run for run in own if run["model"] == model]
+            cells = [_spread([r[k] for r in same if k in r]) for k in SHOWN]
+            head = [name, SETS[name].goal, model, str(len(same))]
+            lines.append("| " + " | ".join(head + cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.3g}"
+    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1):.1g}"
+
+
+def draw(runs: list[dict], path: Path) -> None:
+    """Write error against CPU seconds, one panel per set."""
+    import matplotlib.pyplot as plt
+
+    names = [name for name in SETS if any(run["set"] == name for run in runs)]
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns, 3.2 * rows), squeeze=False)
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
+    for name, axis in zip(names, axes.flat, strict=False):
+        own = [run for run in runs if run["set"] == name]
+        for model in dict.fromkeys(run["model"] for run in own):
+            same = [run for run in own if run["model"] == model]
+            if "history" in same[0]:
+                looks = same[0]["history"]
+                x = [look["cpu_seconds"] for look in looks]
+                y = [look["force_rmse_meV_per_A"] for look in looks]
+                axis.plot(x, y, "-", lw=1.2, label=model)
+                continue
+            x = [run["fit_cpu_seconds"] for run in same]
+            axis.plot(x, [run["force_rmse_meV_per_A"] for run in same], "o", ms=5, label=model)
+        axis.set(xscale="log", yscale="log", title=name)
+        axis.set(xlabel="training (CPU s, one thread)", ylabel="force RMSE (meV/Å)")
+        axis.legend(fontsize=7, frameon=False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+
+
+def keep(run: dict) -> list[dict]:
+    """Return all runs after adding this one, which replaces an earlier one of the same kind."""
+    store = RESULTS / "accuracy.json"
+    known = json.loads(store.read_text())["runs"] if store.exists() else []
+    run = {**run, "date": date.today().isoformat()}
+    identity = ("set", "model", "seed")
+    known = [r for r in known if any(r[k] != run[k] for k in identity)] + [run]
+    store.write_text(json.dumps({"runs": known}, indent=1) + "\n")
+    return known
+
+
+def report() -> str:
+    """Write table and figure of all runs kept and return the table."""
+    runs = json.loads((RESULTS / "accuracy.json").read_text())["runs"]
+    latest = max(run["date"] for run in runs)
+    text = f"# Accuracy against cost, measured up to {latest}\n\n"
+    text += "`python benchmarks/accuracy.py DATA`, one thread of an x86_64 processor shared with "
+    text += "other work, so CPU seconds, not wall time. Sizes are in the script; `chosen` networks "
+    text += "keep the better half of their columns.\n\n" + table(runs)
+    (RESULTS / "accuracy.md").write_text(text + "\n\n![error against CPU seconds](accuracy.png)\n")
+    draw(runs, RESULTS / "accuracy.png")
+    return table(runs)
+
+
+def recorded(path: Path) -> list[dict]:
+    """Return peers' numbers written down by the user."""
+    runs = []
+    for name, entries in json.loads(path.read_text()).items():
+        for entry in entries:
+            values = {k: v for k, v in entry.items() if k not in ("name", "cpu_seconds")}
+            seconds = entry["cpu_seconds"]
+            runs.append(
+                {"set": name, "model": entry["name"], "seed": 0, "fit_cpu_seconds": seconds}
+                | values
+            )
+    return runs
+
+
+def jobs(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
+    """Return what is to be run, by name."""
+    found: list[tuple[str, Callable[[], dict]]] = []
+    for name in asked.only.split(","):
+        for size in SETS[name].sizes:
+            for seed in range(asked.seeds):
+                if asked.sizes and size not in asked.sizes.split(","):
+                    continue
+                arguments = (asked.data, name, size, seed)
+                run = (
+                    partial(twin, *arguments, asked.budget)
+                    if asked.twin
+                    else partial(closed_form, *arguments, asked.rung)
+                )
+                found.append((f"{name} {size} {seed}", run))
+        if asked.mace:
+            limits = (asked.mace, asked.mace_python, asked.budget)
+            found.append((f"{name} MACE", partial(mace, asked.data, name, *limits)))
+    return found
+
+
+def main() -> None:
+    """Run what is asked for and write table and figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", help="comma-separated sets", default=",".join(SETS))
+    parser.add_argument("--sizes", help="comma-separated sizes; all by default")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rung", default="exact")
+    parser.add_argument("--twin", action="store_true", help="train the fully trained twins")
+    parser.add_argument("--budget", type=float, default=600.0, help="CPU s of twins and MACE")
+    parser.add_argument("--mace", type=Path, help="script that trains MACE")
+    parser.add_argument("--mace-python", default=sys.executable)
+    parser.add_argument("--peers", type=Path, help="recorded numbers of peers (JSON)")
+    asked = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for run in recorded(asked.peers) if asked.peers else []:
+        keep(run)
+    for name, run in jobs(asked):
+        found = run()
+        keep(found)
+        print(name, {k: round(found[k], 4) for k in SHOWN if k in found}, flush=True)
+    print(report())
+
+
+if __name__ == "__main__":
+    main()
