@@ -61,7 +61,8 @@ def peer_ms(python: str | None, peer: str, n: int) -> dict[str, float] | None:
     if done.returncode:
         print(f"{peer}: {done.stderr.strip().splitlines()[-1]}")
         return None
-    seconds = [float(line) for line in done.stdout.splitlines()]
+    words = [line.split() for line in done.stdout.splitlines()]
+    seconds = [float(line[1]) for line in words if line[:1] == ["cpu_seconds"]]
     low, middle, high = 1e3 * np.quantile(seconds, [0, 0.5, 1])
     return {"ms": float(middle), "low": float(low), "high": float(high)}
 

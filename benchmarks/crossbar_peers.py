@@ -1,6 +1,6 @@
 """Times of other simulators, run by the Python they are installed in; see benchmarks/crossbar.py.
 
-PYTHON crossbar_peers.py badcrossbar 128     prints CPU seconds of one thread, one number a line
+PYTHON crossbar_peers.py badcrossbar 128     prints CPU seconds of one thread, one run a line
 """
 
 import os
@@ -22,7 +22,7 @@ def timed(task):
     for _ in range(REPEATS):
         start = time.process_time()
         task()
-        print(time.process_time() - start)
+        print("cpu_seconds", time.process_time() - start)
 
 
 def badcrossbar(n):

@@ -36,7 +36,11 @@ def test_recovered_cells_are_right_skewed_with_few_stuck_high(task):
     cells = found.cells
     skewness = (((cells - cells.mean()) / cells.std()) ** 3).mean()
     assert 0.3 < skewness < 1.2 and len(found.stuck) < 1e-3 * cells.size
-    assert found.candidates[0].name in ("log-normal", "log-logistic")
+    names = [candidate.name for candidate in found.candidates]
+    assert names[:2] == ["mixture of two log-normals", "log-normal"]
+    law = found.law.parameters
+    assert law["second_mean_uS"] == pytest.approx(law["mean_uS"], rel=0.01)
+    assert 0.2 < law["second_share"] < 0.3
 
 
 def test_the_chip_returns_the_published_weights():

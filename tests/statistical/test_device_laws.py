@@ -12,7 +12,12 @@ N = SHAPE[0] * SHAPE[1]
 
 @pytest.mark.parametrize(
     "law",
-    [laws.LogNormal(12.0, 0.4), laws.LogLogistic(30.0, 5.0), laws.Normal(100.0, 20.0)],
+    [
+        laws.LogNormal(12.0, 0.4),
+        laws.LogLogistic(30.0, 5.0),
+        laws.Normal(100.0, 20.0),
+        laws.Mixture(0.3, laws.LogNormal(12.0, 0.1), laws.LogNormal(30.0, 0.3)),
+    ],
     ids=lambda law: type(law).__name__,
 )
 @pytest.mark.parametrize("fraction", [1.0, 0.49])

@@ -159,7 +159,7 @@ def sweep(
         str,
         typer.Option(
             "--vary",
-            help="bits, adc_bits, noise, age, stuck, telegraph, levels, wires or rows.",
+            help="bits, adc_bits, noise, age, stuck, telegraph, levels, wires, rows or chip.",
         ),
     ],
     values: Annotated[str, typer.Option("--values", metavar="A,B,C", help="Values to try.")],

@@ -211,8 +211,11 @@ def _converter_errors(
 
 
 def adc_limit(weight: Float[np.ndarray, "n_out n_in"]) -> float:
-    """Return the converter's range: four times the largest row norm, so full drive fits."""
-    return 4.0 * float(np.sqrt(np.square(weight).sum(axis=1).max()))
+    """Return the converter's range: four times the largest row norm, so full drive fits.
+
+    An array whose cells are all open gets range 1: it reads 0 whatever the range.
+    """
+    return 4.0 * float(np.sqrt(np.square(weight).sum(axis=1).max())) or 1.0
 
 
 class _Shelves:

@@ -11,7 +11,7 @@ A rung offers three products with its matrix W (n_out × n_in):
 * `mv.tangent_law(dx)`: the law of that read. Output k is Gaussian with mean `drive · weight[k]` and
   variance `power · read_variance[k]`, independent of the other outputs. Whoever only needs linear
   combinations of tangent reads (a force is one) draws them with their own exact law instead of
-  every read: `tangent_dot`.
+  every read: c · tangent(dx) has mean drive · (c W) and variance power · (c² read_variance).
 
 Noise of independent Gaussian cells is sampled where it leaves the array: the current of a line
 is a sum of Gaussians, hence Gaussian itself with variance Σ_r v_r² σ(G_r)². That is exact in law
@@ -22,7 +22,6 @@ import abc
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -76,22 +75,6 @@ class TangentLaw(NamedTuple):
 
     drive: Float[Array, "*batch n_in"]
     power: Float[Array, "*batch n_power"]
-
-
-def tangent_dot(
-    mv: AbstractMatVec,
-    dx: Float[Array, "*batch k n_in"],
-    cotangent: Float[Array, "*batch n_out"],
-    *,
-    key: PRNGKeyArray | None = None,
-) -> Float[Array, "*batch k"]:
-    """Return Σ_o cotangent_o · tangent(dx)_o for every dx, drawn with its law in one step."""
-    law = mv.tangent_law(dx)
-    mean = _dot(law.drive, cotangent @ mv.weight)
-    if not mv.noisy:
-        return mean
-    variance = _dot(law.power, jnp.square(cotangent) @ mv.read_variance)
-    return mean + jnp.sqrt(variance) * jax.random.normal(needed(key), mean.shape, mean.dtype)
 
 
 class Exact(AbstractMatVec):
@@ -165,10 +148,6 @@ def own_scale(dx: Array) -> Array:
 
 def _no_power(dx: Array) -> Array:
     return jnp.zeros((*dx.shape[:-1], 0), dx.dtype)
-
-
-def _dot(rows: Array, vector: Array) -> Array:
-    return jnp.einsum("...kn,...n->...k", rows, vector)
 
 
 def needed(key: PRNGKeyArray | None) -> PRNGKeyArray:

@@ -30,9 +30,10 @@ class Candidate:
         """Return the distribution in words."""
         if isinstance(self.law, laws.Formed):
             return f"{Candidate(self.law.conducting, 0).name}, part of the cells open"
-        return {"LogNormal": "log-normal", "LogLogistic": "log-logistic"}.get(
-            type(self.law).__name__, type(self.law).__name__.lower()
-        )
+        names = {"LogNormal": "log-normal", "LogLogistic": "log-logistic"}
+        names["Mixture"] = "mixture of two log-normals"
+        kind = type(self.law).__name__
+        return names.get(kind, kind.lower())
 
 
 @dataclass(frozen=True, eq=False)

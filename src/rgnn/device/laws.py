@@ -2,8 +2,9 @@
 
 Formed filaments are right-skewed: log-normal when the filament's width varies as a product of
 many factors, log-logistic with its heavier tail for HfO₂ (doi 10.1016/j.mssp.2025.109668), normal
-for cells tuned by write-and-verify. Arrays in which only part of the cells broke down are a mixture
-of one of these with open cells.
+for cells tuned by write-and-verify, a mixture of two log-normals when some filaments formed in
+another way than the rest. Arrays in which only part of the cells broke down are a mixture of one of
+these with open cells.
 """
 
 import abc
@@ -81,8 +82,12 @@ class LogNormal(AbstractLaw):
         return self.mean * np.exp(sigma * rng.standard_normal(shape) - sigma**2 / 2)
 
     def log_likelihood(self, cells: Float[np.ndarray, " n"]) -> float:
+        return float(self.log_density(cells).sum())
+
+    def log_density(self, cells: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Return ln p of every cell."""
         median = self.mean * np.exp(-(self.sigma**2) / 2)
-        return float(scipy.stats.lognorm.logpdf(cells, self.sigma, scale=median).sum())
+        return scipy.stats.lognorm.logpdf(cells, self.sigma, scale=median)
 
     @property
     def sigma(self) -> float:
@@ -111,6 +116,42 @@ class LogLogistic(AbstractLaw):
     @property
     def parameters(self) -> dict[str, float]:
         return {"median_uS": self.median, "tail_exponent": self.shape}
+
+
+@dataclass(frozen=True)
+class Mixture(AbstractLaw):
+    """Log-normal conductances of two kinds of cells: `share` of them are of the second kind."""
+
+    share: float
+    first: LogNormal
+    second: LogNormal
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+        other = rng.random(shape) < self.share
+        return np.where(other, self.second.sample(rng, shape), self.first.sample(rng, shape))
+
+    def log_likelihood(self, cells: Float[np.ndarray, " n"]) -> float:
+        return float(np.logaddexp(*self.log_densities(cells)).sum())
+
+    def log_densities(self, cells: Float[np.ndarray, " n"]) -> Float[np.ndarray, "2 n"]:
+        """Return ln of the density that either kind contributes at every cell."""
+        shares = (1 - self.share, self.share)
+        return np.stack(
+            [
+                np.log(share) + law.log_density(cells)
+                for share, law in zip(shares, (self.first, self.second), strict=True)
+            ]
+        )
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        return {
+            "mean_uS": self.first.mean,
+            "relative_std": self.first.spread,
+            "second_share": self.share,
+            "second_mean_uS": self.second.mean,
+            "second_relative_std": self.second.spread,
+        }
 
 
 @dataclass(frozen=True)
@@ -151,8 +192,8 @@ def breakdown_fraction(voltage: float, *, mean: float, std: float) -> float:
 def fit(cells: Float[np.ndarray, "..."]) -> list[tuple[AbstractLaw, float]]:
     """Return candidate laws with their Akaike criteria, the most likely first.
 
-    Cells of exactly 0 are open. All candidates have two parameters besides the open fraction, so
-    the order is that of the likelihood.
+    Cells of exactly 0 are open. The criterion charges two for every parameter: a mixture has three
+    more than the others and must earn them.
     """
     conducting = cells[cells > 0]
     if conducting.size < 8 or np.ptp(conducting) == 0:
@@ -161,9 +202,10 @@ def fit(cells: Float[np.ndarray, "..."]) -> list[tuple[AbstractLaw, float]]:
         )
     fraction = conducting.size / cells.size
     scored = []
-    for law in (_normal(conducting), _log_normal(conducting), _log_logistic(conducting)):
+    for make in (_normal, _log_normal, _log_logistic, _mixture):
+        law = make(conducting)
         whole = law if fraction == 1 else Formed(fraction, law)
-        n_parameters = 2 + (fraction < 1)
+        n_parameters = len(whole.parameters)
         scored.append((whole, 2 * n_parameters - 2 * whole.log_likelihood(cells.ravel())))
     return sorted(scored, key=lambda pair: pair[1])
 
@@ -175,6 +217,36 @@ def _normal(cells: Float[np.ndarray, " n"]) -> Normal:
 def _log_normal(cells: Float[np.ndarray, " n"]) -> LogNormal:
     mu, sigma = float(np.log(cells).mean()), float(np.log(cells).std())
     return LogNormal(float(np.exp(mu + sigma**2 / 2)), float(np.sqrt(np.expm1(sigma**2))))
+
+
+def _mixture(cells: Float[np.ndarray, " n"], *, rounds: int = 300) -> Mixture:
+    """Return the most likely mixture, by expectation and maximisation."""
+    log_g = np.log(cells)
+    single = _log_normal(cells)
+    law = Mixture(0.2, LogNormal(single.mean, single.spread / 1.5), _wider(single))
+    for _ in range(rounds):
+        densities = law.log_densities(cells)
+        second = np.exp(densities[1] - np.logaddexp(*densities))
+        share = float(second.mean())
+        kinds = [_weighted_log_normal(log_g, weight) for weight in (1 - second, second)]
+        step, law = abs(share - law.share), Mixture(min(max(share, 1e-6), 1 - 1e-6), *kinds)
+        if step < 1e-7:
+            break
+    return law if law.share < 0.5 else Mixture(1 - law.share, law.second, law.first)
+
+
+def _wider(law: LogNormal) -> LogNormal:
+    return LogNormal(1.1 * law.mean, 2 * law.spread)
+
+
+def _weighted_log_normal(
+    log_g: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]
+) -> LogNormal:
+    """Return the log-normal of cells that count `weight`; never narrower than a thousandth."""
+    total = weight.sum() + 1e-12
+    mu = float((weight * log_g).sum() / total)
+    variance = max(float((weight * (log_g - mu) ** 2).sum() / total), 1e-6)
+    return LogNormal(float(np.exp(mu + variance / 2)), float(np.sqrt(np.expm1(variance))))
 
 
 def _log_logistic(cells: Float[np.ndarray, " n"]) -> LogLogistic:

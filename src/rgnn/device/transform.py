@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rgnn.core.errors import InputError
-from rgnn.device import aging, faults
+from rgnn.device import aging, faults, laws
 from rgnn.device.chip import Chip, weight_unit
 
 
@@ -88,6 +88,21 @@ def rearranged(chip: Chip, *, rows: int, columns: int) -> Chip:
         raise InputError(f"macros of {n_row}×{n_column} cannot be cut into {rows}×{columns}")
     grid = chip.conductance.reshape(n_macro, n_row // rows, rows, n_column // columns, columns)
     return _with_cells(chip, grid.swapaxes(2, 3).reshape(-1, rows, columns), f"{rows}×{columns}")
+
+
+def redrawn(chip: Chip, *, seed: int) -> Chip:
+    """Return another chip of the same kind: cells drawn from the law that fits those of `chip`."""
+    cells = chip.conductance.ravel()
+    law = laws.fit(cells[:: max(1, cells.size // _ENOUGH)])[0][0]
+    streams = [np.random.default_rng([seed, m]) for m in range(len(chip.conductance))]
+    drawn = np.stack([law.sample(rng, chip.conductance.shape[1:]) for rng in streams])
+    return replace(
+        chip, conductance=drawn, name=f"like {chip.name} (seed {seed})", unit_weight=None
+    )
+
+
+_ENOUGH = 50_000
+"""Cells that a law is fitted to."""
 
 
 def _with_cells(chip: Chip, cells: Float[np.ndarray, "m r c"], event: str) -> Chip:

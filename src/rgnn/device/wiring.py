@@ -49,8 +49,8 @@ def detect(weights: Matrix) -> Formation:
 def cells_of(weights: Matrix, *, axis: int | None = None) -> Float[np.ndarray, "n_line n_cell"]:
     """Return cells with `cells[:, 1:] − cells[:, :-1]` equal to the weights along `axis`.
 
-    The constant that each line leaves open is set so that all lines have the same median, and the
-    common one by `zero_of`. `axis` is detected where not given.
+    The constant that each line leaves open is set so that all lines have the same mean (of cells
+    that are not stuck), the common one by `zero_of`. `axis` is detected where not given.
     """
     if axis is None:
         formation = detect(weights)
@@ -66,10 +66,17 @@ def cells_of(weights: Matrix, *, axis: int | None = None) -> Float[np.ndarray, "
 
 
 def summed(weights: Matrix, *, axis: int) -> Float[np.ndarray, "n_line n_cell"]:
-    """Return the cells behind differences, relative to the median of their line."""
+    """Return the cells behind differences, relative to the mean of their line.
+
+    Cells beyond 4 standard deviations do not count in the mean. (The median would be one of the
+    cells itself and put a spike into their distribution.)
+    """
     lines = weights if axis == 1 else weights.T
     cells = np.concatenate([np.zeros((len(lines), 1)), np.cumsum(lines, axis=1)], axis=1)
-    return cells - np.median(cells, axis=1, keepdims=True)
+    cells -= np.median(cells, axis=1, keepdims=True)
+    deviation = 1.4826 * np.median(np.abs(cells))
+    regular = np.abs(cells) <= 4 * deviation
+    return cells - np.mean(cells, axis=1, keepdims=True, where=regular)
 
 
 def zero_of(cells: Float[np.ndarray, "n_line n_cell"]) -> float:

@@ -23,15 +23,17 @@ def distribution(found: Characterisation) -> Figure:
     for candidate, colour in zip(found.candidates, PALETTE, strict=False):
         law = candidate.law.conducting if isinstance(candidate.law, Formed) else candidate.law
         drawn = np.sort(law.sample(np.random.default_rng(0), (200_000,)))
-        heights, edges = np.histogram(drawn, 120, range=(0, top), density=True)
+        heights, edges = np.histogram(drawn, 120, range=(float(drawn[0]), 1.1 * top), density=True)
         label = f"{candidate.name.split(',')[0]}, ΔAIC {_gap(found, candidate.criterion):.0f}"
         density.stairs(heights, edges, color=colour, label=label)
         expected = drawn[(levels[shown] * drawn.size).astype(int)]
         quantiles.plot(expected, cells[shown], ".", ms=2, color=colour)
     limits = (float(cells[0]), float(cells[-1]))
     quantiles.plot(limits, limits, color=FAINT, lw=1)
+    density.set_xlim(0.8 * float(np.quantile(cells, 5e-4)), 1.1 * top)
     density.set(xlabel="conductance [µS]", ylabel="density", title="Conducting cells")
     quantiles.set(xlabel="fitted quantile [µS]", ylabel="measured [µS]", title="Quantiles")
+    density.set_ylim(top=1.5 * density.get_ylim()[1])  # room for the legend
     density.legend(loc="upper right")
     return figure
 
@@ -47,7 +49,7 @@ def cell_map(found: Characterisation) -> Figure:
     figure.colorbar(image, ax=axes, label="conductance [µS]", shrink=0.9)
     if len(found.stuck):
         axes.plot(*found.stuck.T, "o", mfc="none", ms=5, color=PALETTE[1], label="stuck high")
-        axes.legend(loc="upper right")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     axes.set(title="Map", xlabel="line", ylabel="word line")
     return figure
 

@@ -50,8 +50,8 @@ def findings(found: Characterisation) -> list[tuple[str, str]]:
         ("stuck high", f"{len(found.stuck)} cells beyond what the bulk explains"),
         (
             "line offsets",
-            f"{found.line_offset_std:.3g} µS between lines, {found.word_line_offset_std:.3g} µS "
-            "between word lines (standard deviations beyond chance)",
+            f"{_line_offsets(found)}, {found.word_line_offset_std:.3g} µS between word lines "
+            "(standard deviations beyond chance)",
         ),
         ("read noise", _noise(found)),
     ]
@@ -105,6 +105,12 @@ def _weights(found: Characterisation) -> str:
 
 def _spread(cells: np.ndarray) -> str:
     return f"{cells.mean():.4g} µS on average, relative spread {cells.std() / cells.mean():.3f}"
+
+
+def _line_offsets(found: Characterisation) -> str:
+    if found.formation is not None and found.formation.kind == "shared":
+        return "unknown between lines (differences do not contain them)"
+    return f"{found.line_offset_std:.3g} µS between lines"
 
 
 def _noise(found: Characterisation) -> str:

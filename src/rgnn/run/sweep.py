@@ -66,6 +66,11 @@ PROPERTIES: dict[str, Property] = {
         "resistance of a wire segment [Ω]",
         needs_refit=True,
     ),
+    "chip": Property(
+        lambda chip, p, value, seed: (transform.redrawn(chip, seed=int(value)), p),
+        "seed of the chip, drawn anew",
+        needs_refit=True,
+    ),
     "rows": Property(
         lambda chip, p, value, seed: (
             transform.rearranged(chip, rows=int(value), columns=int(value)),
@@ -79,7 +84,7 @@ PROPERTIES: dict[str, Property] = {
 
 @dataclass(frozen=True)
 class Sweep:
-    """What to vary on which model; `train` refits it at every point, on `chips` chips."""
+    """What to vary on which model; `train` refits it at every point, each repeat on a new chip."""
 
     model: Path
     data: tuple[str, ...]
@@ -111,8 +116,7 @@ def point(sweep: Sweep, value: float, repeat: int) -> dict[str, float]:
     seed = sweep.seed + repeat
     chip = field.chip
     if sweep.train:
-        chip = Chip.sample(seed=seed, macros=len(chip.conductance))
-        chip = replace(chip, noise=field.chip.noise)
+        chip = transform.redrawn(chip, seed=seed)
     changed = PROPERTIES[sweep.vary].apply(chip, field.config.periphery, value, seed)
     periphery = replace(changed[1], rung="crossbar")
     if sweep.train:
