@@ -13,7 +13,6 @@ from rgnn.tasks.hamiltonian.network import (
     Layout,
     Network,
     chunks,
-    message_density,
     messages,
     raw_density,
     raw_states,
@@ -47,23 +46,18 @@ def _atoms(
     bank: Bank,
     key: PRNGKeyArray,
 ) -> AtomScaling:
-    elements, weaker = layout.elements, config.roughness
+    elements = layout.elements
     far, near, message = DensityMoments(), DensityMoments(), DensityMoments()
     raw = [raw_density(frame.structure, elements, config.around_atom) for frame in frames]
     for frame, densities in zip(frames, raw, strict=True):
         far.add(densities)
         near.add(raw_density(frame.structure, elements, config.near_atom))
-    far_scaling = far.finish(layout.orders(config.around_atom) ** weaker)
+    far_scaling = far.finish()
     for n, (frame, densities) in enumerate(zip(frames, raw, strict=True)):
         scaled = far_scaling.apply(densities)
         sent = messages(frame.structure, elements, scaled, bank, config, keys.child(key, n))
         message.add(sent)
-    orders = layout.orders(message_density(config), config.message.sources)
-    return AtomScaling(
-        far_scaling,
-        near.finish(layout.orders(config.near_atom) ** weaker),
-        message.finish(orders**weaker),
-    )
+    return AtomScaling(far_scaling, near.finish(), message.finish())
 
 
 def _bonds(
@@ -85,5 +79,4 @@ def _bonds(
             for part in chunks(bonds):
                 moments.add(raw_states(frame.structure, part, densities, layout, config))
     tell("scaling", len(frames), len(frames))
-    weaker = {channel: k**config.roughness for channel, k in layout.bond_orders(config).items()}
-    return moments.finish(weaker)
+    return moments.finish()

@@ -93,14 +93,12 @@ class HamiltonianConfig:
     around_bond: DensityConfig = field(default_factory=lambda: DensityConfig(lmax=6))
     """Surroundings of the middle of a bond."""
     message: MessageConfig = field(default_factory=MessageConfig)
-    roughness: float = 1.0
-    """The k-th radial function is driven k^roughness times more weakly: blocks vary slowly."""
     bond: BondConfig = field(default_factory=BondConfig)
     atom: AtomConfig = field(default_factory=AtomConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     periphery: Periphery = field(default_factory=lambda: Periphery(rung="exact"))
-    limit: float = 6.0
-    """Range of an input of the chip, in standard deviations over the training bonds."""
+    limit: float = 12.0
+    """Range of an input of the chip, in units of the spread over the training frames."""
 
 
 def _require(condition: bool, message: str) -> None:

@@ -15,7 +15,7 @@ from rgnn.tasks.hamiltonian.config import DensityConfig, HamiltonianConfig
 from rgnn.tasks.hamiltonian.irreps import Channel
 from rgnn.tasks.hamiltonian.reservoir import Bank, Shapes
 from rgnn.tasks.hamiltonian.scaling import AtomScaling, BondScaling, Densities
-from rgnn.tasks.hamiltonian.states import States, bond_states, state_orders
+from rgnn.tasks.hamiltonian.states import States, bond_states, state_sizes
 from rgnn.tasks.hamiltonian.surroundings import atom_density, one_hot
 
 Features = dict[Channel, Complex[np.ndarray, "n_bond _"]]
@@ -49,30 +49,19 @@ class Layout:
         """Return the largest |m| in a block in the frame of its bond."""
         return 2 * self.l_orbital
 
-    def orders(self, density: DensityConfig, sources: int = 1) -> Float[np.ndarray, " n_channel"]:
-        """Return k = 1, 2 … of the radial function of every channel of a density."""
-        return np.tile(np.arange(1.0, density.n_radial + 1), sources * len(self.elements))
-
-    def bond_orders(self, config: HamiltonianConfig) -> dict[Channel, Float[np.ndarray, " _"]]:
-        """Return the same for the states of bonds."""
-        return state_orders(
-            self.orders(config.around_atom),
-            self.orders(config.around_bond),
-            atom_lmax=config.around_atom.lmax,
-            bond_lmax=config.around_bond.lmax,
-            m_max=self.m_max,
-        )
+    def channels(self, density: DensityConfig, sources: int = 1) -> tuple[int, int]:
+        """Return how many channels a density has, and its largest degree."""
+        return sources * len(self.elements) * density.n_radial, density.lmax
 
     def shapes(self, config: HamiltonianConfig) -> Shapes:
         """Return the matrices of the whole network, by name."""
-        sizes = {channel: len(orders) for channel, orders in self.bond_orders(config).items()}
-        heard = len(self.orders(message_density(config), config.message.sources))
-        far = len(self.orders(config.around_atom)) + heard, config.around_atom.lmax
-        near = len(self.orders(config.near_atom)), config.near_atom.lmax
+        far, near = self.channels(config.around_atom), self.channels(config.near_atom)
+        heard = self.channels(message_density(config), config.message.sources)
+        sizes = state_sizes(far, self.channels(config.around_bond), m_max=self.m_max)
         return {
-            SOURCE: (config.message.sources, len(self.orders(config.around_atom))),
+            SOURCE: (config.message.sources, far[0]),
             **reservoir.bond_shapes(sizes, config.bond, self.m_max),
-            **reservoir.atom_shapes(far, near, self.m_max, config.atom),
+            **reservoir.atom_shapes((far[0] + heard[0], far[1]), near, self.m_max, config.atom),
         }
 
     def bank(self, config: HamiltonianConfig, chip: Chip) -> Bank:

@@ -1,10 +1,12 @@
-"""Mean and spread of every input of the chip, measured on the training frames.
+"""Mean and spread of the inputs of the chip, measured on the training frames.
 
-The k-th radial function is driven more weakly by k^`roughness`. A ridge penalises what comes out
-of small inputs more, so that this is a prior: blocks vary slowly with distances.
+All channels of one degree (or of one class of bond states) share one unit. A combination that
+hardly varies in the training frames then stays small, and the ridge gives it little weight: nothing
+was learnt about it. In units of their own such channels would be blown up, and a strained cell,
+where distant shells move together as in no frame of fixed cell, be predicted by noise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +21,20 @@ Densities = list[Float[np.ndarray, "n_atom _ _"]]
 
 @dataclass(frozen=True, eq=False)
 class DensityScaling:
-    """Mean (of l = 0, the only one that symmetry allows) and spread of densities."""
+    """Mean (of l = 0, the only one that symmetry allows) and spread of each degree."""
 
     mean: Float[np.ndarray, " n_channel"]
-    spread: Sequence[Float[np.ndarray, " _"]]
+    spread: Float[np.ndarray, " n_degree"]
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
-        return self.mean.size + sum(s.size for s in self.spread)
+        return self.mean.size + self.spread.size
 
     def apply(self, densities: Densities) -> Densities:
         """Return the densities without their mean, in units of their spread."""
         shifted = [densities[0] - self.mean[:, None], *densities[1:]]
-        return [rho / s[:, None] for rho, s in zip(shifted, self.spread, strict=True)]
+        return [rho / s for rho, s in zip(shifted, self.spread, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,25 +68,25 @@ class DensityMoments:
         old = self.moments or [np.zeros_like(m) for m in found]
         self.moments = [m + o for m, o in zip(found, old, strict=True)]
 
-    def finish(self, weaker: Float[np.ndarray, " n_channel"]) -> DensityScaling:
-        """Return the scaling that drives channels `weaker` than at unit variance."""
+    def finish(self) -> DensityScaling:
+        """Return the scaling to unit mean square of each degree."""
         means = [m / self.count for m in self.moments]
         mean = means[0][0]
         spread = [_spread(q - mean**2 if n == 0 else q) for n, (_, q) in enumerate(means)]
-        return DensityScaling(mean, [s * weaker for s in spread])
+        return DensityScaling(mean, np.array(spread))
 
 
 @dataclass(frozen=True, eq=False)
 class BondScaling:
-    """Mean (of m = 0, even under the swap) and spread of the states of bonds."""
+    """Mean (of m = 0, even under the swap) and spread of each class of bond states."""
 
     mean: Float[np.ndarray, " n_state"]
-    spread: Mapping[Channel, Float[np.ndarray, " _"]]
+    spread: Mapping[Channel, float]
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
-        return self.mean.size + sum(s.size for s in self.spread.values())
+        return self.mean.size + len(self.spread)
 
     def apply(self, states: States) -> States:
         """Return the states without their mean, in units of their spread."""
@@ -108,17 +110,17 @@ class BondMoments:
             found = np.stack([np.real(x).sum(axis=0), np.square(np.abs(x)).sum(axis=0)])
             self.moments[channel] = self.moments.get(channel, 0.0) + found
 
-    def finish(self, weaker: Mapping[Channel, Float[np.ndarray, " _"]]) -> BondScaling:
-        """Return the scaling that drives states `weaker` than at unit variance."""
+    def finish(self) -> BondScaling:
+        """Return the scaling to unit mean square of each class."""
         if not self.count:
             raise InputError("the frames hold no block between two atoms; nothing can be learnt")
         means = {channel: m / self.count for channel, m in self.moments.items()}
         mean = means[Channel(0, 1)][0]
         spread = {c: _spread(q - mean**2 if c == (0, 1) else q) for c, (_, q) in means.items()}
-        return BondScaling(mean, {c: s * weaker[c] for c, s in spread.items()})
+        return BondScaling(mean, spread)
 
 
-def _spread(variance: np.ndarray) -> np.ndarray:
-    """Return standard deviations; those that vanish by symmetry are kept from exploding."""
-    root = np.sqrt(np.maximum(variance, 0))
-    return np.maximum(root, 1e-3 * np.median(root) + 1e-9)
+def _spread(variance: Float[np.ndarray, " n_channel"]) -> float:
+    """Return the root of the mean variance; 1 where everything vanishes by symmetry."""
+    root = float(np.sqrt(np.maximum(variance, 0).mean()))
+    return root if root > 1e-12 else 1.0

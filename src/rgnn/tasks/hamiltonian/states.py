@@ -15,25 +15,18 @@ from rgnn.tasks.hamiltonian.surroundings import Surroundings, around, density, o
 States = dict[Channel, Complex[np.ndarray, "n_bond _"]]
 
 
-def state_orders(
-    atom: Float[np.ndarray, " n_end"],
-    bond: Float[np.ndarray, " n_middle"],
-    *,
-    atom_lmax: int,
-    bond_lmax: int,
-    m_max: int,
-) -> dict[Channel, Float[np.ndarray, " _"]]:
-    """Return for every number that `bond_states` finds the order of its radial function.
+def state_sizes(atom: tuple[int, int], bond: tuple[int, int], *, m_max: int) -> dict[Channel, int]:
+    """Return how many numbers `bond_states` finds in each channel.
 
-    `atom` and `bond` are the orders of the channels around the ends and around the middle.
+    `atom` and `bond`: channels and largest degree around the ends and around the middle.
     """
-    orders = {}
+    sizes = {}
     for m in range(m_max + 1):
         for swap in (1, -1):
-            middle = sum((-1) ** (degree + m) == swap for degree in range(m, bond_lmax + 1))
-            ends = max(atom_lmax + 1 - m, 0)
-            orders[Channel(m, swap)] = np.concatenate([np.tile(bond, middle), np.tile(atom, ends)])
-    return orders
+            centred = sum((-1) ** (degree + m) == swap for degree in range(m, bond[1] + 1))
+            ends = max(atom[1] + 1 - m, 0)
+            sizes[Channel(m, swap)] = bond[0] * centred + atom[0] * ends
+    return sizes
 
 
 def bond_states(

@@ -63,6 +63,9 @@ def _facts(model: HamiltonianModel) -> dict[str, Any]:
         "fermi": found.fermi,
         "reach": {f"{a}.{b}": asdict(r) for (a, b), r in found.reach.items()},
         "curves": {f"{a}.{b}": [c.low, c.cutoff] for (a, b), c in found.curves.items()},
+        "bond": {
+            f"{c.m}.{c.swap}": spread for c, spread in found.network.bond_scaling.spread.items()
+        },
         "ridges": {name: [r.alpha, r.rmse] for name, r in ridges.items()},
     }
 
@@ -76,15 +79,12 @@ def _on(element: int, degree: int) -> str:
 
 
 def _arrays(found: Fitted) -> Arrays:
-    bond, atom = found.network.bond_scaling, found.network.atom_scaling
+    atom = found.network.atom_scaling
     out: Arrays = {"chip": archive.to_bytes(found.chip)}
-    out["bond.mean"] = bond.mean
-    for channel, spread in bond.spread.items():
-        out[f"bond.{channel.m}.{channel.swap}"] = spread
+    out["bond.mean"] = found.network.bond_scaling.mean
     for name in _KINDS:
         density: DensityScaling = getattr(atom, name)
-        out[f"{name}.mean"] = density.mean
-        out |= {f"{name}.{degree}": s for degree, s in enumerate(density.spread)}
+        out |= {f"{name}.mean": density.mean, f"{name}.spread": density.spread}
     for (a, b), curves in found.curves.items():
         out[f"curves.{a}.{b}"] = curves.weights
     for z, block in found.overlaps.items():
@@ -106,8 +106,15 @@ def _from_parts(arrays: Arrays, facts: Mapping[str, Any]) -> HamiltonianModel:
     shells = {int(z): tuple(map(int, listed)) for z, listed in facts["shells"].items()}
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
     chip = archive.from_bytes(arrays["chip"])
-    atom = AtomScaling(**{kind: _density(arrays, kind) for kind in _KINDS})
-    network = Network(layout, config, layout.bank(config, chip), atom, _bond(arrays))
+    atom = {k: DensityScaling(arrays[f"{k}.mean"], arrays[f"{k}.spread"]) for k in _KINDS}
+    bond = {Channel(*_pair(name)): float(spread) for name, spread in facts["bond"].items()}
+    network = Network(
+        layout,
+        config,
+        layout.bank(config, chip),
+        AtomScaling(**atom),
+        BondScaling(arrays["bond.mean"], bond),
+    )
     hopping: dict[tuple[int, int], dict[Channel, Ridge]] = {}
     onsite: dict[int, dict[int, Ridge]] = {}
     for key, (alpha, rmse) in facts["ridges"].items():
@@ -140,17 +147,3 @@ def _from_parts(arrays: Arrays, facts: Mapping[str, Any]) -> HamiltonianModel:
 def _pair(text: str) -> tuple[int, int]:
     a, b = text.split(".")
     return int(a), int(b)
-
-
-def _bond(arrays: Arrays) -> BondScaling:
-    spread = {}
-    for name, values in arrays.items():
-        parts = name.split(".")
-        if parts[0] == "bond" and len(parts) == 3:
-            spread[Channel(int(parts[1]), int(parts[2]))] = values
-    return BondScaling(arrays["bond.mean"], spread)
-
-
-def _density(arrays: Arrays, kind: str) -> DensityScaling:
-    degrees = sorted(int(n.split(".")[1]) for n in arrays if n.startswith(kind) and n[-1].isdigit())
-    return DensityScaling(arrays[f"{kind}.mean"], [arrays[f"{kind}.{d}"] for d in degrees])
