@@ -10,20 +10,21 @@ import pytest
 import force_models
 import rgnn
 from rgnn.core.errors import InputError
-from rgnn.crossbar.build import Block, Periphery
+from rgnn.crossbar.build import Block, Periphery, cut
 from rgnn.crossbar.lines import of_outputs
 from rgnn.reservoir.blueprint import blueprint, keeping
-from rgnn.reservoir.build import assemble
-from rgnn.reservoir.config import ReservoirConfig
+from rgnn.reservoir.build import Calibration, assemble, lines_read
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig
 from rgnn.tasks.force import engine
 from rgnn.tasks.force.model import Predictor
 
-CHOSEN = replace(force_models.SMALL, candidates=2)
+PLAIN = replace(force_models.SMALL, message=MessageConfig(scalars=0))
+CHOSEN = replace(PLAIN, candidates=2)
 
 
 @cache
-def model() -> rgnn.ForceField:
-    settings = replace(force_models.config(), reservoir=CHOSEN)
+def model(reservoir: ReservoirConfig = CHOSEN) -> rgnn.ForceField:
+    settings = replace(force_models.config(), reservoir=reservoir)
     return rgnn.ForceField.fit(force_models.training_frames(), config=settings, seed=0)
 
 
@@ -33,7 +34,7 @@ def structure():
 
 
 def test_as_many_columns_are_kept_as_asked_for():
-    asked = sum(blueprint(force_models.SMALL, 3).widths)
+    asked = sum(blueprint(PLAIN, 3).widths)
     assert len(model().calibration.kept) == asked
     assert model().readout.weights.shape[1] == asked + 12  # the skip around the chip
     kept = model().calibration.kept
@@ -55,6 +56,32 @@ def test_the_network_is_that_part_of_the_pool(structure):
     assert narrow.full == pytest.approx(wide.full[..., own], rel=1e-9, abs=1e-12)
 
 
+def test_a_part_of_a_pool_with_messages():
+    """Columns of message densities are kept by the same rule, in a layer of their own."""
+    reservoir = replace(force_models.SMALL, candidates=2)
+    pool = blueprint(reservoir, 3)
+    rng = np.random.default_rng(0)
+    kept = np.sort(rng.choice(sum(pool.widths), sum(pool.widths) // 2, replace=False))
+    chip = rgnn.Chip.sample(seed=0, macros=4)
+    start = Calibration(
+        np.full((3, 3), 2.0),
+        np.ones(sum(n_in for _, n_in in pool.all_shapes)),
+        np.ones(len(pool.source)),
+        np.zeros(2),
+        np.ones(2),
+    )
+    blocks = cut(chip, pool.all_shapes)
+    found = []
+    with engine.arithmetic("float64"):
+        around = engine.Builder((3, 8, 15), reservoir)(force_models.test_frames()[0].structure)
+        for own in (start, replace(start, kept=kept)):
+            lines = lines_read(pool, blocks, own.kept)
+            network = assemble(reservoir, own, lines, Periphery("exact"), "float64")
+            found.append(np.asarray(network.features(around)))
+    columns = np.concatenate([np.arange(12), 12 + kept])
+    assert found[1] == pytest.approx(found[0][:, columns], rel=1e-10, abs=1e-14)
+
+
 def test_forces_are_minus_the_gradient_of_the_energy(structure):
     predictor = Predictor(model())
     h, atom, axis = 1e-4, 17, 1
@@ -69,13 +96,29 @@ def test_forces_are_minus_the_gradient_of_the_energy(structure):
     assert predict(0.0).forces[atom, axis] == pytest.approx(-slope, abs=1e-6)
 
 
+def test_forces_turn_with_the_structure_and_follow_its_order(structure):
+    predictor, key = Predictor(model()), jax.random.key(0)
+    rng = np.random.default_rng(1)
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    order = rng.permutation(len(structure))
+    moved = replace(
+        structure,
+        positions=(structure.positions @ rotation.T)[order],
+        numbers=structure.numbers[order],
+        cell=structure.cell @ rotation.T,
+    )
+    before, after = (predictor(s, key=key, uncertainty=False) for s in (structure, moved))
+    assert after.energy == pytest.approx(before.energy, rel=1e-9)
+    assert after.forces == pytest.approx((before.forces @ rotation.T)[order], abs=1e-8)
+
+
 def test_chosen_columns_survive_storage_and_other_rungs(tmp_path):
     path = tmp_path / "model.rgnn"
     model().save(path)
     frames = force_models.test_frames()[:1]
-    before = model().predict(frames)[0]
+    before = model().predict(frames, uncertainty=False)[0]
     stored = rgnn.load(path)
-    assert np.array_equal(stored.predict(frames)[0].forces, before.forces)
+    assert np.array_equal(stored.predict(frames, uncertainty=False)[0].forces, before.forces)
     noisy = stored.on(periphery=Periphery("crossbar")).predict(frames, uncertainty=False)[0]
     difference = np.abs(noisy.forces - before.forces).mean()
     assert 0 < difference < np.abs(before.forces).mean()
@@ -90,7 +133,7 @@ def test_lines_that_are_never_read_do_not_count_as_weights():
 
 def test_choosing_beats_not_choosing_on_frames_never_seen():
     frames = rgnn.datasets.load("li3po4-xtb", "test")[::8]
-    errors = [m.evaluate(frames)["force_mae_meV_per_A"] for m in (model(), force_models.model())]
+    errors = [m.evaluate(frames)["force_mae_meV_per_A"] for m in (model(), model(PLAIN))]
     assert errors[0] < errors[1]
 
 
