@@ -51,7 +51,7 @@ class ReservoirConfig:
     """Products of three densities per coupling path (body order four)."""
     candidates: int = 1
     """Random columns on the chip for every one the network keeps. With 2 or more the training data
-    choose which are kept: as accurate as the whole pool almost, at the cost of the widths asked."""
+    choose which are read: nearly the accuracy of the whole pool at the cost of the widths asked."""
     decay: float = 1.0
     """Radial function n enters with weight 1 / (1 + (n / decay)²)."""
     activation_reads: int = 8
