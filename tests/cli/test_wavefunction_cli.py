@@ -13,6 +13,8 @@ from rgnn.cli.main import app
         (["Unobtainium"], "unknown system"),
         (["H2", "--bond-length", "0.001"], "overlap"),
         (["H2", "--scan", "1:2"], "--scan 1:2"),
+        (["H2", "--scan", "1:2:3", "--chips", "2"], "exclude one another"),
+        (["H2", "--chips", "1"], "at least 2"),
         (["H2", "--scan", "1:2:3", "--bond-length", "1.4"], "exclude one another"),
         (["H2", "--set", "training.walker=3"], "did you mean 'training.walkers'"),
         (["H2", "--set", "training.walkers=200"], "do not divide into chunks"),

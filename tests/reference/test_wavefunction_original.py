@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from rgnn.core.errors import InputError
+from rgnn.run.wavefunction import named_chip
 from rgnn.tasks.wavefunction import original
+from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.electrons import Spins
+from rgnn.tasks.wavefunction.system import molecule
+from rgnn.tasks.wavefunction.wavefunction import assemble
 
 SHARED = Path(__file__).parents[3] / "shared"
 PARITY = SHARED / "parity" / "original"
@@ -38,6 +42,18 @@ def test_measured_weights_are_differences_of_the_chip():
     assert chip.wiring == "shared"
     column = chip.conductance[0, : first.shape[1] + 1, 0]
     np.testing.assert_allclose(np.diff(column), 10.0 * first[0], rtol=1e-4, atol=1e-4)
+
+
+@needs_measured
+def test_the_measured_chip_carries_a_wavefunction():
+    chip = named_chip(str(MEASURED))
+    assert chip is not None
+    target = molecule("H2")
+    config = WavefunctionConfig().resolved(target)
+    problem = assemble(target, chip, config, ((0,),), ((0,),))
+    weight = problem.ansatz.streams.embedding.weight
+    assert weight.shape == (64, 15)
+    assert float(weight.std()) == pytest.approx(1.0, rel=0.5)
 
 
 def test_a_missing_file_is_named(tmp_path):

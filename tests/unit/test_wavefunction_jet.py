@@ -185,6 +185,28 @@ def test_local_energy_of_the_whole_wavefunction_agrees_with_the_hessian(kind):
         assert float(found[walker]) == pytest.approx(float(reference), rel=1e-9)
 
 
+def test_inputs_move_along_a_velocity_as_positions_do():
+    model, readouts, x = _wavefunction(Spins(2, 1), np.zeros((1, 3)), (3.0,))
+    velocity = jnp.asarray(np.random.default_rng(4).normal(size=x.shape))
+
+    def log_of(inputs):
+        return model.log_psi(readouts, inputs).log
+
+    @jax.jit
+    def by_inputs(x):
+        inputs = model.inputs(x, key=None, derivatives=True)
+        return jax.jvp(log_of, (inputs.values(),), (inputs.along(velocity),))[1]
+
+    @jax.jit
+    def by_positions(x):
+        def of(y):
+            return log_of(model.inputs(y, key=None, derivatives=False))
+
+        return jax.jvp(of, (x,), (velocity,))[1]
+
+    np.testing.assert_allclose(by_inputs(x), by_positions(x), rtol=1e-10)
+
+
 def test_exchanging_electrons_of_one_spin_changes_the_sign_only():
     model, readouts, x = _wavefunction(Spins(2, 1), np.zeros((1, 3)), (3.0,))
 

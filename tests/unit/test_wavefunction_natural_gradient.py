@@ -44,6 +44,20 @@ def test_scaling_a_parameter_scales_its_direction():
     np.testing.assert_allclose(scaled * scale, plain, rtol=1e-8)
 
 
+@pytest.mark.parametrize("n_sample", [30, 3])
+def test_stiff_directions_are_held_back(n_sample):
+    """For a diagonal metric s and stiffness k the direction is g/(s + k), whatever its form."""
+    rng = np.random.default_rng(5)
+    o, e, k = rng.normal(size=(n_sample, 8)), rng.normal(size=n_sample), rng.normal(size=(4, 8))
+    settings = NaturalGradient(damping=1e-9, momentum=0.0, floor=1.0)
+    found = direction(
+        jnp.asarray(o), jnp.asarray(e), jnp.zeros(8), settings, stiffness=jnp.asarray(k)
+    )
+    c, f = o - o.mean(0), e - e.mean()
+    metric = c.T @ c / n_sample + k.T @ k / len(k)
+    np.testing.assert_allclose(metric @ found, c.T @ f / n_sample, atol=1e-6)
+
+
 def test_without_damping_it_is_the_least_squares_fit():
     rng = np.random.default_rng(2)
     o, truth = rng.normal(size=(50, 4)), np.array([1.0, -2.0, 0.5, 3.0])

@@ -1,6 +1,7 @@
 """A tiny fit from start to report: resuming to the last bit, files, refusals."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,37 @@ def test_a_run_directory_holds_what_the_contract_names(finished):
     assert metrics["steps"] == 20
     assert abs(metrics["error_mHa"]) < 100
     assert abs(metrics["dipole_ebohr"][0]) < 1
+
+
+def test_the_trace_is_written_while_running(finished):
+    directory, metrics = finished
+    lines = (directory.path / "trace.csv").read_text().splitlines()
+    assert lines[0] == "iteration,energy_Ha,variance_Ha2,acceptance,step"
+    assert len(lines) == 1 + metrics["steps"]
+    assert (directory.path / "trace.png").read_bytes().startswith(b"\x89PNG")
+    assert metrics["reads_per_energy"] == 8
+
+
+def test_several_chips_and_bond_lengths_in_one_run(config, tmp_path):
+    directory, rows = series.chips(run.Fit("H2", tmp_path / "chips", config=config), 2)
+    assert [row["seed"] for row in rows] == [0, 1]
+    assert rows[0]["energy_Ha"] != rows[1]["energy_Ha"]
+    assert (directory.path / "chip_1" / "report.html").exists()
+    assert "on 2 resistive-memory chips" in (directory.path / "report.html").read_text()
+    summary = json.loads((directory.path / "metrics.json").read_text())
+    assert summary["max_error_mHa"] == max(abs(row["error_mHa"]) for row in rows)
+    order = run.Fit("H2", tmp_path / "curve", config=config)
+    directory, rows = series.scan(order, [1.0, 1.4])
+    assert [row["reference_Ha"] < -1.1 for row in rows] == [True, True]
+    assert "Potential curve" in (directory.path / "report.html").read_text()
+    assert series.scan(replace(order, resume=True), [1.0, 1.4])[1] == rows
+
+
+def test_chips_need_a_number_and_no_chip_of_their_own(tmp_path):
+    with pytest.raises(InputError, match="at least 2"):
+        series.chips(run.Fit("H2", tmp_path), 1)
+    with pytest.raises(InputError, match="use one"):
+        series.chips(run.Fit("H2", tmp_path, chip="rram-40nm"), 2)
 
 
 def test_other_systems_and_settings_are_refused(finished, config):

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from rgnn.core.errors import InputError
+from rgnn.device.chip import Chip
 from rgnn.run import inputs, kinds, record
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory, to_json
 from rgnn.run.wavefunction_live import Live
 from rgnn.run.wavefunction_report import SAMPLES, SYSTEM
+from rgnn.tasks.wavefunction import original
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.evaluate import Evaluated
 from rgnn.tasks.wavefunction.system import Molecule, molecule
@@ -52,7 +54,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     """
     stopwatch = record.Stopwatch()
     target = order.molecule()
-    chip = inputs.chip(order.chip)
+    chip = named_chip(order.chip)
     config = order.config.resolved(target)
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
     run.check_same_config(config)
@@ -86,6 +88,13 @@ def evaluate(model: Path, *, seed: int = 1, progress: Progress | None = None) ->
     psi = Wavefunction.load(inputs.model_file(model)).evaluate(seed=seed, progress=progress)
     seconds, cpu_seconds = stopwatch.elapsed()
     return psi.metrics() | {"seconds": seconds, "cpu_seconds": cpu_seconds}
+
+
+def named_chip(text: str | None) -> Chip | None:
+    """Return a chip by file or preset, or behind measured weights of the original wavefunction."""
+    if text is not None and original.is_measured(Path(text)):
+        return original.chip(Path(text))
+    return inputs.chip(text)
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:

@@ -69,13 +69,13 @@ def pair(between: Field, first: Field | None = None, second: Field | None = None
 
     `between` is a function of the difference, `first` and `second` (…, n, feature) of one position.
     """
-    terms = [_other(between)] if isinstance(between, Jet) else [between]
+    total: Field = _other(between) if isinstance(between, Jet) else between
     n = between.shape[-3]
     if first is not None:
-        terms.append(_padded(linear(lambda f: f[..., :, None, :], first), 0))
+        total = total + _padded(linear(lambda f: f[..., :, None, :], first), 0)
     if second is not None:
-        terms.append(_padded(linear(lambda f: f[..., partners(n), :], second), 1))
-    return sum(terms[1:], start=terms[0])
+        total = total + _padded(linear(lambda f: f[..., partners(n), :], second), 1)
+    return total
 
 
 def gather(f: Field, weight: Float[np.ndarray, "n n_partner"] | float) -> Field:

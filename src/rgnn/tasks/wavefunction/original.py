@@ -109,6 +109,17 @@ def chip(weights: Path, *, unit: float = 10.0, rows: int = 512) -> Chip:
     return Chip(macro[None], wiring="shared", name=Path(weights).stem)
 
 
+def is_measured(path: Path) -> bool:
+    """Return whether `path` holds frozen weights of the original wavefunction, for `chip`."""
+    if not Path(path).is_file():
+        return False
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return bool(archive.files) and all(n.startswith("streams.") for n in archive.files)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _shares_along_inputs(weight: Float[np.ndarray, "n_in n_out"]) -> bool:
     """Return whether neighbours along the inputs are anticorrelated, as differences are."""
 
