@@ -79,12 +79,42 @@ def test_bands_draws_and_exports(run, tmp_path):
         assert found["energy_eV"].shape[1:] == found["reference_eV"].shape
 
 
+def test_predicted_and_converted_files_hold_the_same_blocks(run, tmp_path):
+    unit = PACKAGED / "bands/unit.npz"
+    predicted = tmp_path / "predicted.npz"
+    result = rgnn_command("predict", run, unit, "--out", predicted)
+    assert result.exit_code == 0, result.output
+    result = rgnn_command("convert", predicted, "--out", tmp_path / "predicted.HSX")
+    assert result.exit_code == 0, result.output
+    assert "Fermi level" in result.output
+    result = rgnn_command("evaluate", run, tmp_path / "predicted.HSX")
+    assert result.exit_code == 0, result.output
+    assert "MAE 0.000 meV" in result.output  # the Fermi level at 0 is another energy zero only
+
+
+def test_molecules_are_computed_and_learnt(tmp_path):
+    pytest.importorskip("pyscf")
+    lines = ["2", "hydrogen", "H 0 0 0", "H 0 0 {}"]
+    text = "\n".join("\n".join(lines).format(length) for length in (0.7, 0.74, 0.8))
+    (tmp_path / "h2.xyz").write_text(text + "\n")
+    out = tmp_path / "frames"
+    result = rgnn_command("compute", tmp_path / "h2.xyz", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert len(list(out.glob("*.npz"))) == 3
+    options = [part for assignment in SMALL for part in ("--set", assignment)]
+    result = rgnn_command("fit", out, "--out", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["fit", "none.npz", "--out", "{tmp}/a"], "no such file"),
         (["fit", "graphene-openmx/nothing", "--out", "{tmp}/b"], "parts train and bands"),
         (["evaluate", "{tmp}/no-run", "graphene-openmx/bands"], "no such model or run directory"),
+        (["predict", "{run}", "{unit}", "--out", "{tmp}/h.txt"], "unknown kind of file to write"),
+        (["convert", "none.npz", "--out", "{tmp}/h.npz"], "no such file"),
+        (["compute", "{unit}", "--out", "{tmp}/e"], "unit.npz"),
         (["bands", "{run}", "{unit}", "--out", "{tmp}/c", "--path", "GXQ"], "unknown corner"),
         (["fit", "graphene-openmx/train", "--out", "{tmp}/d", "--set", "bond.knot=3"], "knots"),
     ],

@@ -150,7 +150,7 @@ def in_standard_order(frame: HamiltonianFrame) -> HamiltonianFrame:
 
 
 def in_order_of(frame: HamiltonianFrame, order: str) -> HamiltonianFrame:
-    """Return the blocks of a frame in standard order as the code `order` would list them."""
+    """Return the same blocks as the code `order` would list them."""
     return _reordered(frame, order)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.core.structure import Structure
-from rgnn.io.hamiltonian_frames import HamiltonianFrame, Shells, checked
+from rgnn.io.hamiltonian_frames import HamiltonianFrame, Shells, checked, in_order_of
 
 if TYPE_CHECKING:
     import sisl
@@ -52,8 +52,8 @@ def _fermi(file: Any) -> float | None:
 
 
 def write_sisl(path: Path, frame: HamiltonianFrame) -> None:
-    """Write `frame` as .HSX or .TSHS with the Fermi level at 0, where TBtrans expects it."""
-    hamiltonian = to_sisl(frame)
+    """Write `frame` as .HSX or .TSHS as SIESTA would: its orbital order, Fermi level at 0."""
+    hamiltonian = to_sisl(in_order_of(frame, "siesta"))
     if frame.fermi is not None:
         hamiltonian.shift(-frame.fermi)
     hamiltonian.write(str(path))

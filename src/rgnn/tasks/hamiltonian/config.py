@@ -27,9 +27,9 @@ class DensityConfig:
 class MessageConfig:
     """What atoms tell their neighbours: scalars mixed on the chip from their surroundings."""
 
-    sources: int = 4
+    sources: int = 8
     """Scalars each atom emits."""
-    cutoff: float = 6.0
+    cutoff: float = 5.0
     """Reach [Å]."""
     n_radial: int = 3
     """Radial functions with which they arrive."""
@@ -72,7 +72,7 @@ class AtomConfig:
 class ReadoutConfig:
     """How the trained weights are found."""
 
-    alphas: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+    alphas: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
     """Ridge strengths to choose from, relative to the mean of the Gram diagonal."""
     folds: int = 4
     """Parts the frames are dealt into to choose them."""
@@ -88,7 +88,7 @@ class HamiltonianConfig:
 
     around_atom: DensityConfig = field(default_factory=lambda: DensityConfig(6.0, 10, 4))
     """Surroundings of an atom as the ends of bonds and the linear on-site channels see them."""
-    near_atom: DensityConfig = field(default_factory=lambda: DensityConfig(4.5, 6, 4))
+    near_atom: DensityConfig = field(default_factory=lambda: DensityConfig(4.0, 4, 4))
     """Surroundings of an atom that enter the products of the on-site network."""
     around_bond: DensityConfig = field(default_factory=lambda: DensityConfig(lmax=6))
     """Surroundings of the middle of a bond."""
