@@ -7,8 +7,9 @@ at random and never changed; which of them are read is all that is chosen.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
+from rgnn.reservoir.complete import complete
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.products import ColumnCounter, Product, plan
 
@@ -22,7 +23,9 @@ class Blueprint:
     source: tuple[Product, ...]
     shapes: dict[str, list[tuple[int, int]]]
     """(outputs, inputs) of the matrices of `density`, `source`, `projection` and `message`, those
-    of one group by degree."""
+    of one group by degree; only what is on the chip."""
+    digital: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
+    """Mixing matrices of the densities by degree, where they are not on the chip."""
 
     @property
     def all_shapes(self) -> list[tuple[int, int]]:
@@ -41,12 +44,16 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     m, more = config.message, config.candidates
     widths = (more * config.single_width, more * config.pair_width, more * config.triple_width)
     own = plan(widths, config.lmax, config.coupled_lmax, 0, counter)
+    inputs = n_species * config.n_radial
+    if config.family == "complete":
+        weight = np.tile(radial_weights(config.n_radial, config.decay), n_species)
+        products, matrices = complete(own, config.lmax, weight)
+        return Blueprint(products, (), (), {}, tuple(matrices))
     messages, sources = [], []
     if m.scalars:
         widths = (more * min(m.pair_width, 24), more * m.pair_width, more * m.triple_width)
         messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter)
         sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
-    inputs = n_species * config.n_radial
     degrees = range(config.lmax + 1)
     shapes = {"density": [(counter.used.get((0, degree), 0), inputs) for degree in degrees]}
     if m.scalars:
@@ -56,6 +63,11 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
             (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
         ]
     return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes)
+
+
+def radial_weights(count: int, decay: float) -> Float[np.ndarray, " n_radial"]:
+    """Return the prior weight of every radial function: smooth ones first."""
+    return 1 / (1 + (np.arange(count) / decay) ** 2)
 
 
 def keeping(
@@ -90,6 +102,9 @@ def keeping(
             shapes[group].append((len(read[-1]), n_in))
     n_own = len(pool.own)
     network = replace(
-        pool, own=tuple(products[:n_own]), message=tuple(products[n_own:]), shapes=shapes
+        pool,
+        own=tuple(products[:n_own]),
+        message=tuple(products[n_own:]),
+        shapes=shapes,
     )
     return network, read

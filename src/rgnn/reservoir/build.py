@@ -9,10 +9,10 @@ from jaxtyping import Array, Float, Int
 
 from rgnn.crossbar.build import Block, Periphery
 from rgnn.crossbar.lines import of_outputs
-from rgnn.crossbar.matvec import AbstractMatVec
+from rgnn.crossbar.matvec import AbstractMatVec, Exact
 from rgnn.crossbar.places import mount_by_line
 from rgnn.graph.radial import RadialBasis
-from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
+from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping, radial_weights
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.layer import DensityLayer
 from rgnn.reservoir.message import MessageLayer
@@ -59,7 +59,9 @@ def assemble(
     )
     arrays = {name: tuple(next(mounted) for _ in group) for name, group in design.shapes.items()}
     reference = jnp.asarray(calibration.reference_distance, dtype)
-    inputs = design.shapes["density"][0][1]
+    if design.digital:
+        arrays["density"] = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.digital)
+    inputs = len(reference) * config.n_radial
     radial = RadialBasis(reference, config.cutoff, config.n_radial)
     decay = _decay(config.n_radial, config.decay, inputs, dtype)
     layer = DensityLayer(radial, decay, arrays["density"], config.activation_reads)
@@ -104,4 +106,4 @@ def _message(
 
 def _decay(count: int, decay: float, inputs: int, dtype: str) -> Float[Array, " n_radial"]:
     """Return the weights of the radial functions; a mixed density is of the order of one input."""
-    return jnp.asarray(1 / (1 + (np.arange(count) / decay) ** 2) / np.sqrt(inputs), dtype)
+    return jnp.asarray(radial_weights(count, decay) / np.sqrt(inputs), dtype)

@@ -1,8 +1,11 @@
 """What a reservoir looks like: sizes, cutoffs, the decay that serves as prior."""
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from rgnn.core.errors import InputError
+
+Family = Literal["random", "complete"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class ReservoirConfig:
     """Products of two densities per degree (body order three)."""
     triple_width: int = 64
     """Products of three densities per coupling path (body order four)."""
+    family: Family = "random"
+    """Products of random mixtures read off the chip, or the complete symmetric basis (linear ACE)
+    as a digital yardstick."""
     candidates: int = 1
     """Random columns on the chip for every one the network keeps. With 2 or more the training data
     choose which are read: nearly the accuracy of the whole pool at the cost of the widths asked."""
@@ -64,6 +70,12 @@ class ReservoirConfig:
         _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
         _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
         _require(1 <= self.activation_reads <= 1000, "activation_reads must lie in 1 … 1000")
+        _require(self.family in get_args(Family), f"family: one of {get_args(Family)}")
+        _require(
+            self.family == "random" or (self.message.scalars == 0 and self.candidates == 1),
+            "the complete family takes the smoothest products and has no message step: set "
+            "candidates=1 and message.scalars=0",
+        )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(self.decay > 0, f"decay must be positive, got {self.decay}")
         widths = (self.single_width, self.pair_width, self.triple_width)

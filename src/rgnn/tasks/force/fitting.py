@@ -186,8 +186,9 @@ def _enough(chip: Chip | None, shapes: Sequence[tuple[int, int]], seed: int) -> 
     Conductances are rounded to single precision, in which they are stored.
     """
     if chip is None:
-        chip = Chip.sample(seed=seed, macros=macros_needed(Chip.sample(seed=seed), shapes))
-    used = chip.conductance[: macros_needed(chip, shapes)]
+        chip = Chip.sample(seed=seed)
+        chip = Chip.sample(seed=seed, macros=max(1, macros_needed(chip, shapes)))
+    used = chip.conductance[: max(1, macros_needed(chip, shapes))]
     return replace(chip, conductance=used.astype(np.float32).astype(np.float64))
 
 

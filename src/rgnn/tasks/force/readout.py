@@ -73,7 +73,13 @@ def train(
     predicted best: evidence takes the misfit of a finite network for noise and regularises too
     much, and takes frames of one trajectory for independent and regularises too little.
     """
-    columns = Columns.of(sums, frames, elements, None if prior is None else prior.weights)
+    columns = Columns.of(
+        sums,
+        frames,
+        elements,
+        None if prior is None else prior.weights,
+        together=blocks if config.reservoir.family == "complete" else None,
+    )
     grams = {"forces": columns.gram(sums.forces), "energy": columns.energy_gram}
     if sums.virial.count:
         grams["stress"] = columns.gram(sums.virial)
@@ -81,7 +87,7 @@ def train(
         [
             np.tile(blocks, len(elements)),
             np.full(columns.n_prior, blocks.max() + 1),
-            np.full(len(elements), blocks.max() + 1 + columns.n_prior),
+            np.full(columns.n_constant, blocks.max() + 1 + columns.n_prior),
         ]
     )
     expected = expected_noise(sums, columns)

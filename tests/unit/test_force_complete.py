@@ -1,0 +1,99 @@
+"""The complete basis: every combination of single channels once; random products in its span."""
+
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+import jax
+import numpy as np
+import pytest
+
+import force_models
+import rgnn
+from rgnn.core.errors import InputError
+from rgnn.reservoir.blueprint import blueprint
+from rgnn.reservoir.complete import combinations
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.tasks.force.model import Predictor
+
+BASIS = ReservoirConfig(
+    cutoff=3.5,
+    n_radial=2,
+    lmax=1,
+    single_width=6,
+    pair_width=21,
+    triple_width=126,
+    family="complete",
+)
+"""All of it: 6 channels, 21 pairs and at most 126 triples of one combination of degrees."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    settings = replace(force_models.config(), reservoir=BASIS)
+    return rgnn.ForceField.fit(force_models.training_frames(), config=settings, seed=0)
+
+
+def test_every_combination_of_equal_degrees_is_there_once():
+    found = combinations((0, 0, 0), np.ones(4))
+    assert sorted(map(tuple, found.tolist())) == list(combinations_with_replacement(range(4), 3))
+    assert len(combinations((0, 1, 1), np.ones(4))) == 4 * 10
+
+
+def test_smooth_combinations_come_first():
+    weight = np.array([1.0, 0.5, 0.1])
+    products = weight[combinations((0, 1), weight)].prod(axis=1)
+    assert (np.diff(products) <= 0).all()
+    assert products[0] == 1.0
+
+
+def test_paths_of_the_same_degrees_share_their_combinations():
+    """(0, 1) → 1 and (1, 1) → 0 couple the same densities to the same scalar."""
+    products = blueprint(BASIS, 3).own
+    mixed = [p.width for p in products if sorted(p.degrees) == [0, 1, 1]]
+    assert sum(mixed) == 6 * 21
+
+
+def test_random_products_lie_in_its_span(model):
+    frames = [f.structure for f in rgnn.datasets.load("li3po4-xtb", "train")[::12]]
+    random = replace(BASIS, family="random", single_width=2, pair_width=2, triple_width=2)
+    settings = replace(force_models.config(), reservoir=random)
+    other = rgnn.ForceField.fit(force_models.training_frames(), config=settings, seed=0)
+    features = []
+    for field in (model, other):
+        predictor = Predictor(field)
+        with jax.enable_x64(True):
+            own = [np.asarray(field.reservoir.features(predictor.build(s)))[:48] for s in frames]
+        features.append(np.concatenate(own))
+    basis = features[0] / np.maximum(np.abs(features[0]).max(axis=0), 1e-300)
+    solution, *_ = np.linalg.lstsq(basis, features[1], rcond=1e-15)
+    left = np.abs(basis @ solution - features[1]).max(axis=0) / np.abs(features[1]).max(axis=0)
+    assert len(basis) > 3 * basis.shape[1]
+    assert left.max() < 1e-7
+
+
+def test_it_needs_no_chip_and_is_all_trained(model):
+    assert model.weights_count["frozen_weights"] == 0
+    assert model.weights_count["trained_fraction"] == 1.0
+    assert not model.reservoir.noisy
+    other = rgnn.ForceField.fit(
+        force_models.training_frames(),
+        config=replace(force_models.config(), reservoir=BASIS),
+        seed=9,
+    )
+    frames = force_models.test_frames()[:1]
+    first, second = (m.predict(frames, uncertainty=False)[0].forces for m in (model, other))
+    assert first == pytest.approx(second, abs=0.05 * np.abs(first).mean())
+
+
+def test_it_learns_and_survives_storage(model, tmp_path):
+    frames = force_models.test_frames()
+    assert model.evaluate(frames)["force_relative_error"] < 0.4
+    model.save(tmp_path / "model.rgnn")
+    stored = rgnn.load(tmp_path / "model.rgnn").predict(frames[:1], uncertainty=False)[0]
+    assert np.array_equal(stored.forces, model.predict(frames[:1], uncertainty=False)[0].forces)
+
+
+@pytest.mark.parametrize("more", [{"candidates": 2}, {"message": MessageConfig(scalars=2)}])
+def test_what_has_no_meaning_there_is_refused(more):
+    with pytest.raises(InputError, match="complete family"):
+        replace(BASIS, **more)
