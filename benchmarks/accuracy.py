@@ -1,10 +1,10 @@
 """Error against training cost, set by set: `python benchmarks/accuracy.py DATA [--only …]`.
 
-DATA is a folder with the benchmark sets (acac, 3bpa, rmd17, mlearn, lips, lips20, monbtaw; extended
-XYZ). Every network of a ladder of sizes is trained on the training file in closed form and tested
-on the test file; sets without a test file are cut into five folds, and chip seed k leaves fold k
-out. One thread, CPU seconds of the process including compilation, no compilation cache. Results go
-to docs/results/accuracy.json (run by run) and docs/results/accuracy.md and .png.
+DATA is a folder with the benchmark sets (acac, 3bpa, rmd17, mlearn, lips, lips20, monbtaw,
+hfo2_small; extended XYZ). Every network of a ladder of sizes is trained on the training file in
+closed form and tested on the test file; sets without a test file are cut into five folds, and chip
+seed k leaves fold k out. One thread, CPU seconds of the process including compilation, no
+compilation cache. Results go to docs/results/accuracy.json (run by run), accuracy.md and .png.
 
 Peers: `--mace SCRIPT` trains MACE on the same files (SCRIPT train test --budget S --clock cpu
 --threads 1 --out FILE), `--peers FILE` reads recorded numbers, {set: [{name, cpu_seconds,
@@ -42,9 +42,12 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FOLDS = 5
 
 MOLECULE = {
+    "tiny": ReservoirConfig(pair_width=16, triple_width=28),
     "small": ReservoirConfig(pair_width=24, triple_width=40),
     "medium": ReservoirConfig(pair_width=64, triple_width=96),
+    "complete": ReservoirConfig(pair_width=64, triple_width=96, family="complete"),
     "chosen": ReservoirConfig(pair_width=64, triple_width=96, candidates=2),
+    "large": ReservoirConfig(pair_width=80, triple_width=104, coupled_lmax=3, candidates=2),
 }
 CRYSTAL = {
     "small": ReservoirConfig(pair_width=64, triple_width=64),
@@ -52,6 +55,7 @@ CRYSTAL = {
 }
 GLASS = {
     "small": ReservoirConfig(single_width=48, pair_width=32, triple_width=40),
+    "complete": ReservoirConfig(single_width=24, pair_width=32, triple_width=40, family="complete"),
     "chosen": ReservoirConfig(single_width=48, pair_width=48, triple_width=64, candidates=2),
 }
 
@@ -84,6 +88,7 @@ SETS = {
     "LiPS": Benchmark("lips/train.extxyz", "lips/valid.extxyz", GLASS, "MAE 22"),
     "LiPS20": Benchmark("lips20/train.extxyz", "lips20/valid.extxyz", GLASS, "MAE 75", 400),
     "MoNbTaW": Benchmark("monbtaw/train_sub.extxyz", None, GLASS, ""),
+    "HfO2": Benchmark("hfo2_small/HfO2_mp352.extxyz", None, GLASS, ""),
     "Li3PO4 (xTB)": Benchmark("li3po4-xtb", "packaged", GLASS, "4 %"),
     "Li3PO4 (PBE)": Benchmark("li3po4-dft", "packaged", GLASS, "10 %"),
 }
