@@ -10,9 +10,11 @@ from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame, Labels
 from rgnn.crossbar.build import Periphery
 from rgnn.tasks.force import engine
+from rgnn.tasks.force.columns import Columns
 from rgnn.tasks.force.fitting import groups_to_leave_out
 from rgnn.tasks.force.model import Predictor
 from rgnn.tasks.force.rows import VOIGT, assemble
+from rgnn.tasks.force.training import Sums
 
 KEY = jax.random.key(0)
 
@@ -246,3 +248,19 @@ def test_groups_are_runs_of_frames_or_what_info_says():
         assert len({frames[i].info["melt"] for i, own in melts.items() if own == group}) == 1
     with pytest.raises(InputError, match="no 'phase' in its info"):
         groups_to_leave_out(frames, replace(uncertainty, group_by="phase"))
+
+
+def test_frames_of_one_composition_determine_one_constant():
+    """More would leave the normal equations singular: nothing tells the elements apart."""
+    frames, elements = force_models.training_frames(), (3, 8, 15)
+    sums = Sums.zeros(len(frames), 3, 2)
+    sums.second += 1.0
+    assert Columns.of(sums, frames, elements, None).n_constant == 1
+    fewer = [replace(f, structure=without_first_atom(f.structure)) for f in frames[:2]]
+    columns = Columns.of(sums, [*fewer, *frames[2:]], elements, None)
+    assert columns.n_constant == 2
+    assert columns.split(np.eye(8), absolute=True)[1].shape == (8, 3)
+
+
+def without_first_atom(structure):
+    return replace(structure, positions=structure.positions[1:], numbers=structure.numbers[1:])

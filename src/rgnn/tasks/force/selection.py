@@ -55,7 +55,8 @@ def choose(
     sizes = np.geomspace(len(kept), pool.target, _ROUNDS + 1)[1:].round().astype(int)
     rng = np.random.default_rng([seed, 3])
     for done, size in enumerate(sizes, start=1):
-        worth = _worth(gram, _flat(kept, pool.skip, sums), len(elements), rng)[pool.skip :]
+        worth = _worth(gram, _flat(kept, pool.skip, sums), sums.first.size, rng)
+        worth = worth.reshape(len(elements), -1).sum(axis=0)[pool.skip :]
         kept = kept[_best(worth, product[kept], int(size))]
         if progress is not None:
             progress("choosing columns", done, _ROUNDS)
@@ -105,21 +106,23 @@ def _normal_equations(
 def _worth(
     equations: tuple[Float[np.ndarray, "n n"], Float[np.ndarray, " n"]],
     index: Int[np.ndarray, " k"],
-    n_species: int,
+    first_constant: int,
     rng: np.random.Generator,
-) -> Float[np.ndarray, " n_feature"]:
-    """Return how much worse the fit gets without each of the features at `index`."""
+) -> Float[np.ndarray, " k"]:
+    """Return how much worse the fit gets without each of the columns at `index`.
+
+    Columns from `first_constant` on are no features and stay.
+    """
     matrix, moment = equations
-    constants = np.arange(len(moment) - n_species, len(moment))
-    index = np.concatenate([index, constants])
+    features = len(index)
+    index = np.concatenate([index, np.arange(first_constant, len(moment))])
     gram = Gram(matrix[np.ix_(index, index)], moment[index])
     mean = float(np.mean(np.diagonal(gram.matrix)))
     posterior = ridge.solve(
         {"all": gram}, {"all": 1.0}, np.array([_PRIOR * mean]), np.zeros(len(index), int)
     )
     spread = posterior.samples(_PROBES, rng) - posterior.weights
-    worth = posterior.weights**2 / np.mean(spread**2, axis=0)
-    return worth[:-n_species].reshape(n_species, -1).sum(axis=0)
+    return (posterior.weights**2 / np.mean(spread**2, axis=0))[:features]
 
 
 def _best(
