@@ -31,7 +31,7 @@ _HYPERPRIOR_ROWS = 20.0
 class RidgeConfig:
     """How the evidence is maximised."""
 
-    iterations: int = 3
+    iterations: int = 4
     """Most fixed-point iterations; each is one factorisation."""
     tolerance: float = 0.05
     """Stop when no hyper-parameter changes by more than this fraction."""
