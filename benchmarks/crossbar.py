@@ -8,6 +8,8 @@ docs/results/crossbar.json (case by case) and docs/results/crossbar.md.
 """
 
 import argparse
+import dataclasses
+import itertools
 import json
 import os
 
@@ -33,10 +35,12 @@ from rgnn.device.chip import Chip
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 PEERS = Path(__file__).with_name("crossbar_peers.py")
 
-CROSSSIM = {"converter at every plane": 82.0, "with read noise": 16.8 * 1024}
+PLACES = {"end": "converter at the end", "plane": "converter at every plane"}
+
+CROSSSIM = {0.0: 82.0, 0.05: 16.8 * 1024}
 """CPU ms of CrossSim 3.2 for 256², batch 1024, one thread: 8-bit serial with a conversion for every
-plane; and with noise of its own for every product (16.8 ms each). Measured on another day on a
-machine of the same kind, so ratios to them are good to ± 50 %."""
+plane; and with noise of its own for every product (16.8 ms each), by relative noise. Measured on
+another day on a machine of the same kind, so ratios to them are good to ± 50 %."""
 
 Rows = dict[str, dict[str, float]]
 
@@ -95,7 +99,10 @@ def wire_gradient(asked: argparse.Namespace) -> Rows:
 
 
 def products(asked: argparse.Namespace, *, n: int = 256, batch: int = 1024) -> Rows:
-    """8-bit serial products of 256² weights, batch 1024, 8-bit converters; single precision."""
+    """8-bit serial products of 256² weights, batch 1024, 8-bit converters; single precision.
+
+    Signed inputs are sign and magnitude in 7 planes, unsigned ones (CrossSim's case) have 8.
+    """
     chip = Chip.sample(seed=0, macros=2)
     x = jnp.asarray(np.random.default_rng(1).normal(size=(batch, n)), jnp.float32)
     key = jax.random.key(0)
@@ -103,23 +110,23 @@ def products(asked: argparse.Namespace, *, n: int = 256, batch: int = 1024) -> R
     product = jax.jit(lambda v: v @ weight.T)
     bare = cpu_ms(lambda: product(x), 3 * asked.repeats)
     rows: Rows = {"bare product": bare}
-    for noise in (0.0, 0.05):
+    for noise, at, arithmetic in itertools.product((0.0, 0.05), PLACES, ("full", "half")):
         block = build.cut(chip.with_noise(noise), [(n, n)])[0]
-        for at, where in (("end", "converter at the end"), ("plane", "converter at every plane")):
-            for arithmetic in ("full", "half"):
-                periphery = build.Periphery(adc_bits=8, adc_at=at, arithmetic=arithmetic)
-                mv = build.mount(block, periphery, limit=4.0, dtype="float32")
-                read = jax.jit(lambda v, k, m=mv: m(v, key=k))
-                row = cpu_ms(lambda r=read: r(x, key), asked.repeats)
-                row["times bare"] = row["ms"] / bare["ms"]
-                peer = CROSSSIM["with read noise" if noise else where] if at == "plane" else None
-                if peer:
-                    row["CrossSim over ours"] = peer / row["ms"]
-                name = f"{where}, noise {100 * noise:.0f} %, {arithmetic} precision"
-                rows[name] = row
-    seven = jnp.tile(x, (7, 1))
-    floor = cpu_ms(lambda: product(seven), asked.repeats)
-    rows["7 planes, bare products alone"] = {**floor, "times bare": floor["ms"] / bare["ms"]}
+        periphery = build.Periphery(adc_bits=8, adc_at=at, arithmetic=arithmetic)
+        signed = build.mount(block, periphery, limit=4.0, dtype="float32")
+        unsigned = dataclasses.replace(signed, signed_inputs=False)
+        for mv, kind in ((signed, "signed"), (unsigned, "unsigned"))[: 2 if at == "plane" else 1]:
+            read = jax.jit(lambda v, k, m=mv: m(v, key=k))
+            row = cpu_ms(lambda r=read: r(x, key), asked.repeats)
+            row["times bare"] = row["ms"] / bare["ms"]
+            if at == "plane":
+                row["CrossSim over ours"] = CROSSSIM[noise] / row["ms"]
+            rows[f"{PLACES[at]}, noise {100 * noise:.0f} %, {arithmetic}, {kind}"] = row
+    for planes in (7, 8):
+        many = jnp.tile(x, (planes, 1))
+        floor = cpu_ms(lambda v=many: product(v), asked.repeats)
+        floor["times bare"] = floor["ms"] / bare["ms"]
+        rows[f"bare products of {planes} planes"] = floor
     return rows
 
 

@@ -30,14 +30,15 @@ def inputs(n=16):
 @pytest.mark.parametrize("curvature", [0.0, 1.5])
 def test_pulses_add_up_to_what_is_sent_at_once(slice_bits, curvature):
     pulses = Pulses(8, slice_bits, curvature=curvature)
-    train = pulses.one_by_one(CODE, neighbours=False)
+    train = [pulses.one(CODE, place, neighbours=False) for place in pulses.places]
     at_once = pulses.at_once(CODE, neighbours=False)
-    total = sum(s * train.drive[:, i] / train.full for i, s in enumerate(pulses.shares))
+    total = sum(s * one.drive / one.full for s, one in zip(pulses.shares, train, strict=True))
     np.testing.assert_allclose(total, at_once.drive / at_once.full, rtol=1e-5, atol=1e-7)
-    assert np.abs(train.drive).max() <= train.peak and np.abs(at_once.drive).max() <= at_once.peak
+    assert all(np.abs(one.drive).max() <= one.peak for one in train)
+    assert np.abs(at_once.drive).max() <= at_once.peak
     power = sum(
-        s**2 * train.power.code[:, i] * train.power.unit / train.full**2
-        for i, s in enumerate(pulses.shares)
+        s**2 * one.power.code * one.power.unit / one.full**2
+        for s, one in zip(pulses.shares, train, strict=True)
     )
     expected = at_once.power.code * at_once.power.unit / at_once.full**2
     np.testing.assert_allclose(power, expected, rtol=1e-4, atol=1e-5)  # 2⁻²⁰ of the peak

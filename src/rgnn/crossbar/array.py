@@ -122,8 +122,12 @@ class Crossbar(AbstractMatVec):
     ) -> Float[Array, "*conversions n_out"]:
         """Return what the output converter sees for `u` ∈ [−1, 1]: (batch, pulses) or (batch)."""
         code = self._pulses.encode(u)
-        send = self._pulses.at_once if self._converts_once else self._pulses.one_by_one
-        return self._analogue(send(code, neighbours=self._neighbours), key)
+        if self._converts_once:
+            return self._analogue(self._pulses.at_once(code, neighbours=self._neighbours), key)
+        _, seen = jax.lax.scan(
+            lambda _, pulse: (None, self._pulse(code, *pulse)), None, self._train(key)
+        )
+        return jnp.moveaxis(seen, 0, -2)
 
     @property
     def _pulses(self) -> Pulses:
@@ -146,10 +150,28 @@ class Crossbar(AbstractMatVec):
 
     def _read(self, u: Array, key: PRNGKeyArray | None) -> Array:
         """Return the product with `u` ∈ [−1, 1] as the digital side receives it."""
-        y = self._converted(self.before_conversion(u, key=key))
         if self._converts_once:
-            return y
-        return jnp.sum(y * jnp.asarray(self._pulses.shares, y.dtype)[:, None], axis=-2)
+            return self._converted(self.before_conversion(u, key=key))
+        code, train = self._pulses.encode(u), self._train(key)
+
+        def add(total: Array, pulse: tuple) -> tuple[Array, None]:
+            (share, *rest) = pulse
+            return total + share * self._converted(self._pulse(code, *rest)), None
+
+        # Pulse by pulse, so that all of one pulse's numbers stay in the processor's cache.
+        none = jnp.zeros((*u.shape[:-1], self.weight.shape[0]), u.dtype)
+        shares = jnp.asarray(self._pulses.shares, u.dtype)
+        return jax.lax.scan(add, none, (shares, *train))[0]
+
+    def _train(self, key: PRNGKeyArray | None) -> tuple[Array, Array | None]:
+        """Return place values and keys of all pulses."""
+        places = jnp.asarray(self._pulses.places, self.cells.dtype)
+        return places, None if key is None else jax.random.split(key, len(places))
+
+    def _pulse(self, code: Array, place: Array, key: PRNGKeyArray | None) -> Array:
+        """Return what the converter sees of one pulse."""
+        sent = self._pulses.one(code, place, neighbours=self._neighbours)
+        return self._analogue(sent, key)
 
     def _analogue(self, sent: Sent, key: PRNGKeyArray | None) -> Array:
         """Return one draw of the analogue output, relative to an input of 1."""

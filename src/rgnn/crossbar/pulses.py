@@ -59,26 +59,29 @@ class Pulses:
         return converter.full_scale(self.bits, signed=self.signed)
 
     @property
+    def places(self) -> list[int]:
+        """Return the place values of the pulses, least significant first."""
+        magnitude = self.bits - 1 if self.signed else self.bits
+        return [2**bit for bit in range(0, magnitude, self.slice_bits)]
+
+    @property
     def shares(self) -> list[float]:
-        """Return what a full pulse of each place is of an input of 1, least significant first."""
-        return [place * self._digit_top / self.top for place in self._places]
+        """Return what a full pulse of each place is of an input of 1."""
+        return [place * self._digit_top / self.top for place in self.places]
 
     def encode(self, u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
         """Return the codes of `u` ∈ [−1, 1]."""
         return converter.encode(u, bits=self.bits, signed=self.signed)
 
-    def one_by_one(self, code: Float[Array, "*batch n"], *, neighbours: bool) -> Sent:
-        """Return the pulses of `code`, each to be converted: drive (*batch, n_pulse, n).
+    def one(
+        self, code: Float[Array, "*batch n"], place: Float[Array, ""] | int, *, neighbours: bool
+    ) -> Sent:
+        """Return the pulse of `code` with this place value.
 
         A derivative is shared out evenly over the pulses, so that their sum has that of `code`.
         """
-        count = len(self._places)
-        levels = [
-            self._level(digit)
-            + _slope_of(code, self._level_top / (self._digit_top * count * place))
-            for digit, place in zip(self._digits(code), self._places, strict=True)
-        ]
-        drive = jnp.stack(levels, -2)
+        slope = self._level_top / (self._digit_top * len(self.places) * place)
+        drive = self._level(self._digit(code, place)) + _slope_of(code, slope)
         power = jnp.square(to_lines(jax.lax.stop_gradient(drive), neighbours=neighbours))
         peak = (self._level_top * (2 if neighbours else 1)) ** 2
         return Sent(drive, self._level_top, self._level_top, _whole(power, peak))
@@ -89,10 +92,10 @@ class Pulses:
         if not self.curvature:
             return Sent(code, self.top, self.top, power)
         full = self.top * self._level_top / self._digit_top
-        levels = zip(self._digits(code), self._places, strict=True)
-        bent = sum((place * self._level(d) for d, place in levels), start=jnp.zeros_like(code))
+        levels = ((p, self._level(self._digit(code, p))) for p in self.places)
+        bent = sum((place * level for place, level in levels), start=jnp.zeros_like(code))
         drive = bent + _slope_of(code, full / self.top)
-        return Sent(drive, self._level_top * sum(self._places), full, power)
+        return Sent(drive, self._level_top * sum(self.places), full, power)
 
     def _power(self, code: Float[Array, "*batch n"], *, neighbours: bool) -> Power:
         """Return Σ_b p_b² v_b², the factor that multiplies a cell's noise variance on its line.
@@ -102,8 +105,8 @@ class Pulses:
         read of its own with fresh noise, so variances add with p_b².
         """
         code, power, peak = jax.lax.stop_gradient(code), 0.0, 0
-        for digit, place in zip(self._digits(code), self._places, strict=True):
-            line = to_lines(self._level(digit), neighbours=neighbours)
+        for place in self.places:
+            line = to_lines(self._level(self._digit(code, place)), neighbours=neighbours)
             power = power + float(place) ** 2 * jnp.square(line)
             peak += place**2 * (self._level_top * (2 if neighbours else 1)) ** 2
         return _whole(jnp.asarray(power), peak)
@@ -116,18 +119,13 @@ class Pulses:
     def _level_top(self) -> int:
         return _BENT_STEPS if self.curvature else self._digit_top
 
-    @property
-    def _places(self) -> list[int]:
-        magnitude = self.bits - 1 if self.signed else self.bits
-        return [2**bit for bit in range(0, magnitude, self.slice_bits)]
-
-    def _digits(self, code: Float[Array, "*batch n"]) -> list[Float[Array, "*batch n"]]:
-        """Return the signed digits of `code`, least significant first."""
+    def _digit(
+        self, code: Float[Array, "*batch n"], place: Float[Array, ""] | int
+    ) -> Float[Array, "*batch n"]:
+        """Return the signed digit of `code` with this place value."""
         magnitude, base = jnp.abs(code), 2**self.slice_bits
-        return [
-            jnp.sign(code) * (jnp.floor(magnitude / p) - base * jnp.floor(magnitude / (p * base)))
-            for p in self._places
-        ]
+        higher = jnp.floor(magnitude / (place * base))
+        return jnp.sign(code) * (jnp.floor(magnitude / place) - base * higher)
 
     def _level(self, digit: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
         """Return the voltage of a digit as the cells' current shows it, in whole steps."""
@@ -145,7 +143,7 @@ def to_lines(x: Float[Array, "*batch n"], *, neighbours: bool) -> Float[Array, "
     return jnp.concatenate([edge, x], -1) - jnp.concatenate([x, edge], -1)
 
 
-def _slope_of(code: Float[Array, "*batch n"], slope: float) -> Float[Array, "*batch n"]:
+def _slope_of(code: Float[Array, "*batch n"], slope: Array | float) -> Float[Array, "*batch n"]:
     """Return 0 with the derivative of `slope * code`: the line through the stairs."""
     return slope * (code - jax.lax.stop_gradient(code))
 
