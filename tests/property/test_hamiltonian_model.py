@@ -106,17 +106,17 @@ def test_blocks_fade_to_zero_at_the_cutoff(model):
 
 
 def test_surroundings_matter_up_to_the_reach_of_messages_and_no_further(model):
-    """An atom hears what surrounds neighbours within 6 Å, up to 4 Å from them."""
+    """An atom sees 4 Å far, and hears what neighbours within 2.5 Å have up to 3 Å from them."""
 
     def block(distance):
-        chain = [[0.0, 0, 0], [0, 0, 3.0], [0, 0, 3.0 + distance], [0, 0, 60.0]]
+        chain = [[0.0, 0, 0], [0, 0, 2.0], [0, 0, 2.0 + distance], [0, 0, 60.0]]
         with pytest.warns(OutsideTraining):
             found = model.predict_frame(Structure(np.array(chain), np.full(4, 6)))
         return found.hamiltonian[0, 0]
 
     alone = block(30.0)
-    np.testing.assert_allclose(block(4.1), alone, atol=1e-12)
-    assert np.abs(block(3.5) - alone).max() > 1e-6  # 6.5 Å away, heard through the neighbour
+    np.testing.assert_allclose(block(3.1), alone, atol=1e-12)
+    assert np.abs(block(2.2) - alone).max() > 1e-6  # 4.2 Å away, heard through the neighbour
 
 
 def test_the_error_is_known_in_both_energy_zeros(frame, predicted):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rgnn.datasets
-from rgnn.bands import kspace
+from rgnn.bands import kspace, reference
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Structure
 from rgnn.io.hamiltonian_frames import in_standard_order, read_npz
@@ -59,6 +59,15 @@ def test_a_file_without_its_basis_is_refused(polarised, tmp_path):
     write(tmp_path / "two.TSHS", polarised)
     with pytest.raises(InputError, match="does not say which l"):
         read(tmp_path / "two.TSHS")
+
+
+def test_bands_of_both_spins_are_compared(polarised):
+    spoilt = polarised.hamiltonian.copy()
+    spoilt[1] += 0.01 * polarised.overlap
+    pair = reference.compare(polarised, replace(polarised, hamiltonian=spoilt), 0.0)
+    half = len(pair.reference) // 2
+    np.testing.assert_allclose(pair.predicted[:half], pair.reference[:half], atol=1e-9)
+    np.testing.assert_allclose(pair.predicted[half:], pair.reference[half:] + 0.01, atol=1e-9)
 
 
 def test_unknown_kinds_are_refused(polarised, tmp_path):

@@ -48,16 +48,16 @@ def _atoms(
 ) -> AtomScaling:
     elements = layout.elements
     far, near, message = DensityMoments(), DensityMoments(), DensityMoments()
-    raw = [raw_density(frame.structure, elements, config.around_atom) for frame in frames]
+    raw = [raw_density(frame.structure, elements, config.near_atom) for frame in frames]
     for frame, densities in zip(frames, raw, strict=True):
-        far.add(densities)
-        near.add(raw_density(frame.structure, elements, config.near_atom))
-    far_scaling = far.finish()
+        near.add(densities)
+        far.add(raw_density(frame.structure, elements, config.around_atom))
+    scaling = near.finish()
     for n, (frame, densities) in enumerate(zip(frames, raw, strict=True)):
-        scaled = far_scaling.apply(densities)
+        scaled = scaling.apply(densities)
         sent = messages(frame.structure, elements, scaled, bank, config, keys.child(key, n))
         message.add(sent)
-    return AtomScaling(far_scaling, near.finish(), message.finish())
+    return AtomScaling(far.finish(), scaling, message.finish())
 
 
 def _bonds(

@@ -29,9 +29,9 @@ class MessageConfig:
 
     sources: int = 8
     """Scalars each atom emits."""
-    cutoff: float = 5.0
-    """Reach [Å]."""
-    n_radial: int = 3
+    cutoff: float = 2.5
+    """Reach [Å]: bonded neighbours, so that nothing farther than around an atom is learnt from."""
+    n_radial: int = 2
     """Radial functions with which they arrive."""
 
     def __post_init__(self) -> None:

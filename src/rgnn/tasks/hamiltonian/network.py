@@ -59,7 +59,7 @@ class Layout:
         heard = self.channels(message_density(config), config.message.sources)
         sizes = state_sizes(far, self.channels(config.around_bond), m_max=self.m_max)
         return {
-            SOURCE: (config.message.sources, far[0]),
+            SOURCE: (config.message.sources, near[0]),
             **reservoir.bond_shapes(sizes, config.bond, self.m_max),
             **reservoir.atom_shapes((far[0] + heard[0], far[1]), near, self.m_max, config.atom),
         }
@@ -135,7 +135,7 @@ def scaled_densities(
     """Return the densities around every atom, messages included, as the chip gets them."""
     far = scaling.far.apply(raw_density(structure, elements, config.around_atom))
     near = scaling.near.apply(raw_density(structure, elements, config.near_atom))
-    sent = messages(structure, elements, far, bank, config, key)
+    sent = messages(structure, elements, near, bank, config, key)
     return AtomDensities(far, near, scaling.message.apply(sent))
 
 
@@ -147,16 +147,16 @@ def raw_density(structure: Structure, elements: Sequence[int], config: DensityCo
 def messages(
     structure: Structure,
     elements: Sequence[int],
-    far: Densities,
+    near: Densities,
     bank: Bank,
     config: HamiltonianConfig,
     key: PRNGKeyArray | None,
 ) -> Densities:
     """Return the unscaled density of what the neighbours emit, each element on its own channels.
 
-    `far` are the scaled long-reach densities, whose scalars the chip mixes into what is emitted.
+    `near` are the scaled short-reach densities, whose scalars the chip mixes into what is emitted.
     """
-    emitted = bank.read(SOURCE, far[0][:, :, 0], key)
+    emitted = bank.read(SOURCE, near[0][:, :, 0], key)
     kinds = one_hot(structure, elements)
     sources = (kinds[:, :, None] * emitted[:, None, :]).reshape(len(kinds), -1)
     return atom_density(structure, sources, message_density(config))
