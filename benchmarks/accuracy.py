@@ -211,6 +211,7 @@ def _spread(values: list[float]) -> str:
 def draw(runs: list[dict], path: Path) -> None:
     """Write error against CPU seconds, one panel per set."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     names = [name for name in SETS if any(run["set"] == name for run in runs)]
     columns = min(4, len(names))
@@ -232,6 +233,10 @@ def draw(runs: list[dict], path: Path) -> None:
             axis.plot(x, [run["force_rmse_meV_per_A"] for run in same], "o", ms=5, label=model)
         axis.set(xscale="log", yscale="log", title=name)
         axis.set(xlabel="training (CPU s, one thread)", ylabel="force RMSE (meV/Å)")
+        for part in (axis.xaxis, axis.yaxis):
+            part.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            part.set_major_formatter(ScalarFormatter())
+            part.set_minor_formatter(NullFormatter())
         axis.legend(fontsize=7, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
@@ -280,7 +285,7 @@ def jobs(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
     found: list[tuple[str, Callable[[], dict]]] = []
     for name in asked.only.split(","):
         for size in SETS[name].sizes:
-            for seed in range(asked.seeds):
+            for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
                 if asked.sizes and size not in asked.sizes.split(","):
                     continue
                 arguments = (asked.data, name, size, seed)
@@ -303,6 +308,7 @@ def main() -> None:
     parser.add_argument("--only", help="comma-separated sets", default=",".join(SETS))
     parser.add_argument("--sizes", help="comma-separated sizes; all by default")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--rung", default="exact")
     parser.add_argument("--twin", action="store_true", help="train the fully trained twins")
     parser.add_argument("--budget", type=float, default=600.0, help="CPU s of twins and MACE")
