@@ -9,6 +9,7 @@ docs/results/crossbar.json (case by case) and docs/results/crossbar.md.
 
 import argparse
 import dataclasses
+import inspect
 import itertools
 import json
 import os
@@ -225,7 +226,7 @@ def table(cases: dict[str, Rows]) -> str:
     """Return all rows as Markdown, one table a case."""
     parts = []
     for case, rows in cases.items():
-        title = (CASES[case].__doc__ or "").strip()
+        title = inspect.cleandoc(CASES[case].__doc__ or "")
         parts += [f"## {case}", title, "", "| | CPU ms (range) | |", "|---|---|---|"]
         for name, row in rows.items():
             spent = f"{row['ms']:.3g} ({row['low']:.3g}–{row['high']:.3g})" if "ms" in row else ""
