@@ -102,7 +102,7 @@ def mesh(counts: Sequence[int]) -> Float[np.ndarray, "n_k 3"]:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def mesh_for(frame: HamiltonianFrame, density: float = 30.0) -> Float[np.ndarray, "n_k 3"]:
+def mesh_for(frame: HamiltonianFrame, density: float = 75.0) -> Float[np.ndarray, "n_k 3"]:
     """Return a mesh with about `density` Å of cell length per point along periodic directions."""
     lengths = np.linalg.norm(frame.structure.cell, axis=1)
     periodic = frame.structure.pbc & (lengths > 0)
