@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
@@ -49,8 +49,7 @@ def fit(
     design = blueprint(config.reservoir, len(elements))
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
-    if prior is not None:
-        blocks = lines_read(design, blocks, prior.calibration.kept)
+    blocks = blocks if prior is None else lines_read(design, blocks, prior.calibration.kept)
     builder = engine.Builder(elements, config.reservoir)
     groups = groups_to_leave_out(frames, config.uncertainty)
     with engine.arithmetic(config.precision):
@@ -78,13 +77,12 @@ def fit(
         calibration, sums = _selected(
             calibration, sums, frames, elements, network, config, seed, progress
         )
-    widths = [network.n_skip, *keeping(design, calibration.kept)[0].widths]
     trained = readout.train(
         sums,
         frames,
         elements,
         groups,
-        np.repeat(np.arange(len(widths)), widths),
+        _kinds(network.n_skip, design, calibration),
         config,
         prior=None if prior is None else prior.readout,
         seed=seed,
@@ -138,6 +136,12 @@ def _selected(
     pool = selection.Pool(skip, widths, sum(widths) // config.reservoir.candidates)
     kept = selection.choose(sums, frames, elements, pool, seed=seed, progress=progress)
     return replace(calibration, kept=kept), selection.narrow(sums, kept, skip)
+
+
+def _kinds(skip: int, pool: Blueprint, calibration: Calibration) -> Int[np.ndarray, " n_feature"]:
+    """Return the kind of every feature of the network: the skip, then product by product."""
+    widths = [skip, *keeping(pool, calibration.kept)[0].widths]
+    return np.repeat(np.arange(len(widths)), widths)
 
 
 def _calibration(

@@ -67,7 +67,6 @@ def train(
     With a `prior` its weights are the prior mean: what is learnt is the difference to them, and
     one factor on them, so that labels of a cheaper method carry over to few of a better one.
 
-
     The evidence sets the noise of every kind of label and the relative strength of the priors.
     Their common strength is then moved to where groups of frames left out in closed form are
     predicted best: evidence takes the misfit of a finite network for noise and regularises too
