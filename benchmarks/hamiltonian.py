@@ -189,8 +189,8 @@ def large(shared: Path, seed: int) -> Rows:
     The smaller sheet is solved densely as well, and levels compared.
     """
     model, _ = fitted(graphene_sets(shared)["train"], seed=seed)
-    for n, dense in ((8, True), (23, False)):
-        structure = _sheet(shared, n)
+    for columns, rows, dense in ((8, 8, True), (8, 66, False)):
+        structure = _sheet(shared, columns, rows)
         start = time.process_time()
         frame = model.predict_frame(structure)
         middle = time.process_time()
@@ -207,17 +207,19 @@ def large(shared: Path, seed: int) -> Rows:
             everything = kspace.energies(frame, np.zeros((1, 3)))[0]
             nearest = np.sort(everything[np.argsort(np.abs(everything - frame.fermi))[:40]])
             found["sparse_minus_dense_max_eV"] = float(np.abs(levels - nearest).max())
-        yield f"sheet of {len(structure)} atoms", found
+        yield f"sheet of {len(structure)} atoms, {columns} × {rows} cells", found
 
 
-def _sheet(shared: Path, n: int) -> Structure:
-    """Return n × n cells of graphene with thermal-like displacements."""
+def _sheet(shared: Path, columns: int, rows: int) -> Structure:
+    """Return cells of graphene with thermal-like displacements."""
     unit = read_npz(shared / "data/graphene_openmx/bands/unit.npz").structure
-    cells = np.stack(np.meshgrid(range(n), range(n), [0], indexing="ij"), -1).reshape(-1, 3)
+    cells = np.stack(np.meshgrid(range(columns), range(rows), [0], indexing="ij"), -1).reshape(
+        -1, 3
+    )
     positions = (unit.positions + (cells @ unit.cell)[:, None]).reshape(-1, 3)
     positions += np.random.default_rng(0).normal(size=positions.shape) * (0.03, 0.03, 0.05)
-    cell = unit.cell * np.array([[n], [n], [1]])
-    return Structure(positions, np.tile(unit.numbers, n * n), cell, unit.pbc)
+    cell = unit.cell * np.array([[columns], [rows], [1]])
+    return Structure(positions, np.tile(unit.numbers, columns * rows), cell, unit.pbc)
 
 
 CASES: dict[str, Callable[[Path, int], Rows]] = {
