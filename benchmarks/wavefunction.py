@@ -39,7 +39,7 @@ from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.jet import Jet
 from rgnn.tasks.wavefunction.local_energy import kinetic
 from rgnn.tasks.wavefunction.system import molecule
-from rgnn.tasks.wavefunction.wavefunction import Wavefunction, assemble, begin
+from rgnn.tasks.wavefunction.wavefunction import MACROS, Wavefunction, assemble, begin
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 NOISE = 0.05
@@ -59,7 +59,8 @@ def energy(
     """Fit one chip and evaluate it with samples of its own; the defaults of the package."""
     rung = () if noise is None else ("periphery.rung=crossbar",)
     config = resolve(WavefunctionConfig, assignments=[*rung, *settings])
-    chip = Chip.sample(seed=seed) if noise is None else Chip.sample(seed=seed, read_noise=noise)
+    chip = Chip.sample(seed=seed, macros=MACROS)
+    chip = chip if noise is None else chip.with_noise(noise)
     start = time.process_time()
     psi = Wavefunction.fit(system, chip=chip, seed=seed, config=config, bond_length=bond_length)
     seconds = time.process_time() - start

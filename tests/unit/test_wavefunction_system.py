@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from rgnn.core.errors import InputError
+from rgnn.device.chip import Chip
+from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.electrons import Spins
 from rgnn.tasks.wavefunction.system import PRESETS, build, molecule
+from rgnn.tasks.wavefunction.wavefunction import MACROS, assemble
 
 
 def test_two_protons_repel_with_one_over_their_distance():
@@ -23,6 +26,15 @@ def test_default_spins_follow_hund(name, up, down):
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_every_preset_builds(name):
     assert molecule(name).spins.count == sum(molecule(name).charges)
+
+
+@pytest.mark.parametrize("name", ["Li2", "H2O", "N2"])
+def test_the_chip_that_is_drawn_holds_large_presets(name):
+    target = molecule(name)
+    up, down = (tuple(range(n)) for n in (target.spins.n_up, target.spins.n_down))
+    config = WavefunctionConfig().resolved(target)
+    problem = assemble(target, Chip.sample(macros=MACROS), config, (up,), (down,))
+    assert problem.ansatz.streams.frozen > 10_000
 
 
 def test_reference_energies_follow_the_geometry():

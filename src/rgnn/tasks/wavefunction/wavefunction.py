@@ -34,6 +34,9 @@ BLOCK = 10
 BURN_IN = 10
 """Sweeps of 20 Metropolis steps before training."""
 
+MACROS = 2
+"""Macros of the chip that is drawn where none is given: enough for every preset."""
+
 FIT_POINTS = 4096
 """Positions on which the first orbitals are fitted."""
 
@@ -90,7 +93,7 @@ class Wavefunction:
         )
         config = (config or WavefunctionConfig()).resolved(target)
         with jax.enable_x64(True):
-            first = begin(target, chip or Chip.sample(seed=seed), config, seed=seed)
+            first = begin(target, chip or Chip.sample(seed=seed, macros=MACROS), config, seed=seed)
             return first.train(checkpoint, progress, watch).evaluate(progress=progress)
 
     @property
