@@ -203,10 +203,10 @@ How to read these numbers:
 - The sizes of the networks come from earlier prototypes. Two of them for acetylacetone (64 and
   96/160 columns) were looked at once on every fifth test frame before they were fixed; prior
   strengths never saw a test frame.
-- For LiPS, cutoff and widths were chosen by the error on left-out groups of 150 training frames (one
-  chip): cutoff 5 Å and 64/80 columns 58.9 meV/Å, 96/144 columns 57.4, cutoff 6 Å and 64/80 columns
-  53.9, cutoff 7 Å with ten radial functions 55.1, cutoff 6 Å and 96/128 columns 50.1 (kept). Reach
-  and width are what limits it: 600 instead of 150 frames gain little.
+- For LiPS, cutoff and widths were chosen by the error on left-out groups of 150 training frames
+  (one chip): 5 Å with 64/80 columns 58.9 meV/Å, 5 Å with 96/144 columns 57.4, 6 Å with 64/80
+  columns 53.9, 7 Å with ten radial functions 55.1, 6 Å with 96/128 columns 50.1 (kept). Reach and
+  width limit it rather than data: 600 instead of 150 frames gain little.
 - µs/atom is energy and forces of one 192-atom structure after compilation.
 - The drift is that of the total energy over 10 ps at 1 fs after 1 ps of heating to 600 K.
 
