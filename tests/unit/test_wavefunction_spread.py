@@ -22,6 +22,8 @@ settings = {
     "evaluation": ["samples=10", "moves=2", "burn_in=20", "chunk=16"],
 }
 changes = [f"{group}.{change}" for group, all in settings.items() for change in all]
+# In single precision the order of sums decides a close call of the sampler now and then.
+changes.append("dtype=float64")
 psi = Wavefunction.fit("H2", config=resolve(WavefunctionConfig, assignments=changes))
 print(json.dumps({
     "devices": len(psi.electrons.sharding.device_set),
@@ -45,5 +47,5 @@ def test_two_devices_find_the_energies_of_one():
     one, two = _fit(1), _fit(2)
     assert (one["devices"], two["devices"], two["evaluated_on"]) == (1, 2, 2)
     # Sums over walkers are taken in another order, nothing else differs.
-    assert two["trace"] == pytest.approx(one["trace"], abs=1e-4)
-    assert two["energy"] == pytest.approx(one["energy"], abs=1e-3)
+    assert two["trace"] == pytest.approx(one["trace"], abs=1e-7)
+    assert two["energy"] == pytest.approx(one["energy"], abs=1e-6)
