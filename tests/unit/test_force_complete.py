@@ -13,6 +13,7 @@ from rgnn.core.errors import InputError
 from rgnn.reservoir.blueprint import blueprint
 from rgnn.reservoir.complete import combinations
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.run.cost import Order, account
 from rgnn.tasks.force.model import Predictor
 
 BASIS = ReservoirConfig(
@@ -97,3 +98,9 @@ def test_it_learns_and_survives_storage(model, tmp_path):
 def test_what_has_no_meaning_there_is_refused(more):
     with pytest.raises(InputError, match="complete family"):
         replace(BASIS, **more)
+
+
+def test_there_is_no_chip_to_bill(model, tmp_path):
+    model.save(tmp_path / "model.rgnn")
+    with pytest.raises(InputError, match="nothing off a chip"):
+        account(Order(tmp_path / "model.rgnn"))

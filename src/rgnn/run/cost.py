@@ -132,6 +132,11 @@ def _shapes(workload: Workload) -> list[tuple[int, int]]:
 def _force_field(field: ForceField, structure: Structure | None, order: Order) -> _Job:
     settings = field.config.reservoir
     design = field.design
+    if not design.all_shapes:
+        raise InputError(
+            f"a force field of the {settings.family} family reads nothing off a chip: there is no "
+            "bill; fit one with reservoir.family=random"
+        )
     atoms, neighbours = order.atoms, order.neighbours
     if structure is not None:
         places_of = structure.pbc, structure.cell, structure.positions
