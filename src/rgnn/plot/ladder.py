@@ -17,7 +17,8 @@ def bars(
     label: str,
     title: str = "From ideal arithmetic to a noisy chip",
 ) -> Figure:
-    """Return one bar per rung, e.g. Exact, Quantised, Crossbar; `spread` over seeds as error bars.
+    """Return one bar per rung, e.g. Exact, Quantised, Crossbar; `spread` over seeds as error bars,
+    none where it is NaN.
 
     `label` names quantity and unit, e.g. `force MAE [meV/Å]`.
     """
@@ -25,7 +26,7 @@ def bars(
     colours = [PALETTE[k % len(PALETTE)] for k in range(len(names))]
     shown = axes.bar(names, values, yerr=spread, color=colours, ecolor=INK, capsize=3, width=0.6)
     axes.bar_label(shown, [f"{value:.3g}" for value in values], padding=3, fontsize=8)
-    axes.set_ylim(0, 1.15 * float(np.max(np.add(values, spread or 0))))
+    axes.set_ylim(0, 1.15 * float(np.max(np.add(values, np.nan_to_num(spread or 0.0)))))
     axes.set_title(title)
     axes.set_ylabel(label)
     return figure
