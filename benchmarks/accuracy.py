@@ -37,6 +37,7 @@ from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.tasks.force.config import UncertaintyConfig
+from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FOLDS = 5
@@ -194,18 +195,10 @@ def table(runs: list[dict]) -> str:
         own = [run for run in runs if run["set"] == name]
         for model in dict.fromkeys(run["model"] for run in own):
             same = [run for run in own if run["model"] == model]
-            cells = [_spread([r[k] for r in same if k in r]) for k in SHOWN]
+            cells = [spread([r[k] for r in same if k in r]) for k in SHOWN]
             head = [name, SETS[name].goal, model, str(len(same))]
             lines.append("| " + " | ".join(head + cells) + " |")
     return "\n".join(lines)
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    if len(values) == 1:
-        return f"{values[0]:.3g}"
-    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1):.1g}"
 
 
 def draw(runs: list[dict], path: Path) -> None:

@@ -37,6 +37,7 @@ from rgnn.run.hamiltonian import evaluate
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.metrics import compare, summarise
 from rgnn.tasks.hamiltonian.model import HamiltonianModel
+from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 Rows = Iterator[tuple[str, dict[str, float]]]
@@ -250,17 +251,9 @@ def table(rows: dict[str, list[dict[str, float]]], shown: dict[str, str]) -> str
     lines = ["| case | seeds | " + " | ".join(shown.values()) + " |"]
     lines.append("|---" * (len(shown) + 2) + "|")
     for name, runs in rows.items():
-        cells = [_spread([run[key] for run in runs if key in run]) for key in shown]
+        cells = [spread([run[key] for run in runs if key in run]) for key in shown]
         lines.append(f"| {name} | {len(runs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    if len(values) == 1:
-        return f"{values[0]:.3g}"
-    return f"{np.mean(values):.3g} ± {np.std(values, ddof=1):.1g}"
 
 
 SIZES = {

@@ -1,13 +1,17 @@
 """`rgnn wavefunction`: ground-state energies by variational Monte Carlo."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rgnn.cli import options
 from rgnn.cli.progress import progress
 from rgnn.cli.tell import Line, tell
+
+if TYPE_CHECKING:  # imported where used: `rgnn --help` need not wait for JAX
+    from rgnn.run import wavefunction as runs
+    from rgnn.run.directory import RunDirectory
 
 app = typer.Typer(no_args_is_help=True, help="Ground-state energies of atoms and molecules.")
 
@@ -52,7 +56,7 @@ def fit(
     """Train the readouts of a wavefunction, evaluate its energy, write a run directory."""
     from rgnn.core.errors import InputError
     from rgnn.run import config as configuration
-    from rgnn.run import wavefunction, wavefunction_series
+    from rgnn.run import wavefunction
     from rgnn.tasks.wavefunction.config import WavefunctionConfig
 
     if scan is not None and (bond_length is not None or chips is not None):
@@ -72,17 +76,25 @@ def fit(
         overwrite=overwrite,
     )
     with progress() as report:
-        if scan is not None:
-            lengths = wavefunction_series.bond_lengths(scan)
-            run, rows = wavefunction_series.scan(order, lengths, report)
-            lines = [(f"R = {row['bond_length_bohr']:.3f}", energy_text(row)) for row in rows]
-        elif chips is not None:
-            run, rows = wavefunction_series.chips(order, chips, report)
-            lines = [(f"chip {row['seed']}", energy_text(row)) for row in rows]
-        else:
-            run, metrics = wavefunction.fit(order, report)
-            lines = energy_lines(metrics)
+        run, lines = _run(order, scan, chips, report)
     tell([*lines, ("report", str(run.path / "report.html"))])
+
+
+def _run(
+    order: "runs.Fit", scan: str | None, chips: int | None, report: "runs.Progress"
+) -> tuple["RunDirectory", list[Line]]:
+    """Return the run directory of one fit or a series of them, and what to tell of it."""
+    from rgnn.run import wavefunction, wavefunction_series
+
+    if scan is not None:
+        lengths = wavefunction_series.bond_lengths(scan)
+        run, rows = wavefunction_series.scan(order, lengths, report)
+        return run, [(f"R = {row['bond_length_bohr']:.3f}", energy_text(row)) for row in rows]
+    if chips is not None:
+        run, rows = wavefunction_series.chips(order, chips, report)
+        return run, [(f"chip {row['seed']}", energy_text(row)) for row in rows]
+    run, metrics = wavefunction.fit(order, report)
+    return run, energy_lines(metrics)
 
 
 @app.command()
