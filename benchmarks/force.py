@@ -245,13 +245,18 @@ def _repeated(frame: Frame, repeat: tuple[int, int, int]):
     return structure_of(to_ase(replace(frame)) * repeat)
 
 
+def recorded() -> dict[str, list[dict[str, float]]]:
+    """Return the runs of every case measured so far."""
+    store = RESULTS / "force.json"
+    return json.loads(store.read_text())["cases"] if store.exists() else {}
+
+
 def keep(case: str, runs: list[dict[str, float]]) -> dict:
     """Return all results with these added; read afresh, as another case may run alongside."""
-    store = RESULTS / "force.json"
-    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
-    known |= {"date": date.today().isoformat(), "machine": platform.processor() or "x86_64"}
-    known["cases"][case] = runs
-    store.write_text(json.dumps(known, indent=1) + "\n")
+    machine = platform.processor() or "x86_64"
+    cases = recorded() | {case: runs}
+    known = {"cases": cases, "date": date.today().isoformat(), "machine": machine}
+    (RESULTS / "force.json").write_text(json.dumps(known, indent=1) + "\n")
     return known
 
 
@@ -285,11 +290,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", help="comma-separated cases", default=",".join(CASES))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="keep the runs of earlier seeds")
     asked = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     for case in asked.only.split(","):
-        runs = []
-        for seed in range(asked.seeds):
+        runs = recorded().get(case, [])[: asked.first]
+        for seed in range(len(runs), asked.seeds):
             runs.append(CASES[case](asked.data, seed))
             print(case, seed, {k: round(v, 4) for k, v in runs[-1].items()}, flush=True)
             known = keep(case, runs)
