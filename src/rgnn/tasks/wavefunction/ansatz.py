@@ -14,6 +14,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.tasks.wavefunction import jastrow
@@ -25,9 +26,8 @@ from rgnn.tasks.wavefunction.features import (
     two_electron,
 )
 from rgnn.tasks.wavefunction.jet import Field, Jet, exp, linear, value
-from rgnn.tasks.wavefunction.layers import Features
 from rgnn.tasks.wavefunction.signlog import SignLog, combine, determinant
-from rgnn.tasks.wavefunction.streams import Streams
+from rgnn.tasks.wavefunction.streams import Features, Streams
 
 Occupation = tuple[tuple[int, ...], ...]
 """The orbitals of every determinant."""
@@ -59,9 +59,13 @@ class Inputs(NamedTuple):
 
     def along(self, velocity: Float[Array, "*batch n 3"]) -> "Inputs":
         """Return d/dt of the inputs while electrons move with `velocity`."""
-        one, two = self.features
+        alone, met, pairs = self.features
         return Inputs(
-            Features(along(one, velocity), along_pair(two, velocity)),
+            Features(
+                along_own(alone, velocity),
+                tuple(along(h, velocity) for h in met),
+                tuple(along_pair(p, velocity) for p in pairs),
+            ),
             along_own(self.smooth, velocity),
             along_own(self.displacement, velocity),
             along_pair(pair(self.separation), velocity),
@@ -95,36 +99,34 @@ class Ansatz(eqx.Module):
 
     def log_psi(self, readouts: Readouts, inputs: Inputs) -> SignLog:
         """Return the sign and logarithm of ψ."""
-        phi = self.orbitals(readouts, inputs)
+        amplitude, symmetric = self._electrons(readouts, inputs.features)
+        phi = amplitude * scatter(envelopes(readouts, inputs.smooth))
         split = self.streams.spins.n_up
         up = determinant(_occupied(phi[..., :split, :], self.up))
         down = determinant(_occupied(phi[..., split:, :], self.down))
         sign, log = combine(up, down, readouts.coefficient)
-        return SignLog(sign, log + self.jastrow(readouts, inputs))
+        return SignLog(sign, log + symmetric + self._jastrow(readouts, inputs))
 
-    def orbitals(self, readouts: Readouts, inputs: Inputs) -> Field:
-        """Return φ_k(r_i), (…, n, n_orbital)."""
-        amplitude = linear(lambda h: h @ readouts.orbital.T, inputs.features.one)
-        return amplitude * scatter(envelopes(readouts, inputs.smooth))
+    def _electrons(self, readouts: Readouts, features: Features) -> tuple[Field, Field]:
+        """Return w_k · h_i (…, n, n_orbital) and Σ_i u · h_i (…), from one pass over h."""
+        weight = jnp.concatenate([readouts.orbital, readouts.jastrow_one[None]])
+        blocks = [features.alone, *features.met]
+        found = scatter(_read_out(weight, blocks[:1]))
+        if features.met:
+            found = found + _read_out(weight[:, blocks[0].shape[-1] :], blocks[1:])
+        return found[..., :-1], found[..., -1].sum(-1)
 
-    def jastrow(self, readouts: Readouts, inputs: Inputs) -> Field:
-        """Return the logarithm of the symmetric factor."""
-        one, two = inputs.features
-        z = jnp.asarray(self.charges, one.dtype)
-        total = linear(lambda h: h @ readouts.jastrow_one, one).sum(-1)
-        total = total + gather(self._by_spin(readouts.jastrow_two, two), 1.0).sum((-1, -2))
-        total = total + jastrow.nuclear_cusp(inputs.displacement, inputs.smooth, z)
+    def _jastrow(self, readouts: Readouts, inputs: Inputs) -> Field:
+        """Return the logarithm of the symmetric factor, without the part of single electrons."""
+        spins, z = self.streams.spins, jnp.asarray(self.charges, self.nuclei.dtype)
+        total = jastrow.nuclear_cusp(inputs.displacement, inputs.smooth, z)
+        if spins.count == 1:
+            return total
+        of_pairs = _read_out(readouts.jastrow_two, list(inputs.features.pairs))
+        kinds = jnp.asarray(np.stack([spins.same, spins.opposite], -1), of_pairs.dtype)
+        total = total + gather((of_pairs * kinds).sum(-1)[..., None], 1.0).sum((-1, -2))
         ranges = jnp.exp(readouts.log_range)
-        return total + jastrow.electron_cusp(inputs.separation, self.streams.spins, ranges)
-
-    def _by_spin(self, readout: Float[Array, "2 n_two"], two: Field) -> Field:
-        """Return v · p_ij, v according to the spins of the pair, (…, n, n − 1, 1)."""
-        spins = self.streams.spins
-        terms = [
-            linear(lambda p, v=v: p @ v[:, None], two) * jnp.asarray(mask, two.dtype)[..., None]
-            for v, mask in zip(readout, (spins.same, spins.opposite), strict=True)
-        ]
-        return terms[0] + terms[1]
+        return total + jastrow.electron_cusp(inputs.separation, spins, ranges)
 
 
 def envelopes(readouts: Readouts, smooth: Field) -> Field:
@@ -132,6 +134,19 @@ def envelopes(readouts: Readouts, smooth: Field) -> Field:
     exponent = jnp.exp(readouts.log_exponent)
     decay = linear(lambda s: s[..., None, :] * -exponent, smooth)
     return (exp(decay) * readouts.weight).sum(-1)
+
+
+def _read_out(weight: Float[Array, "k n"], blocks: list[Field]) -> Field:
+    """Return weight · features, (…, k); `weight` holds the columns of all blocks, one by one."""
+    total, start = None, 0
+    for block in blocks:
+        part = weight[:, start : start + block.shape[-1]]
+        start += block.shape[-1]
+        found = linear(lambda h, part=part: h @ part.T, block)
+        total = found if total is None else total + found
+    if total is None:
+        raise ValueError("no features to read out")
+    return total
 
 
 def _occupied(phi: Field, occupation: Occupation) -> Field:

@@ -55,11 +55,38 @@ def partners(n: int) -> Int[np.ndarray, "n n_partner"]:
     return np.stack([np.delete(np.arange(n), i) for i in range(n)])
 
 
+def spin_means(f: Field, spins: Spins) -> Field:
+    """Return the means over the electrons of each spin, (…, 2, feature); 0 where there are none."""
+    last = spins.n_up + spins.n_down
+
+    def means(h: Array) -> Array:
+        parts = [h[..., : spins.n_up, :], h[..., spins.n_up : last, :]]
+        sums = [part.sum(-2) * (1 / max(part.shape[-2], 1)) for part in parts]
+        return jnp.stack(sums, axis=-2)
+
+    return linear(means, f)
+
+
+def to_electrons(f: Field, spins: Spins) -> Field:
+    """Return what each spin hears, (…, 2, feature), as what each of its electrons hears."""
+
+    def repeated(h: Array) -> Array:
+        return jnp.concatenate(
+            [
+                jnp.broadcast_to(h[..., k : k + 1, :], (*h.shape[:-2], count, h.shape[-1]))
+                for k, count in enumerate((spins.n_up, spins.n_down))
+            ],
+            axis=-2,
+        )
+
+    return linear(repeated, f)
+
+
 def scatter(f: Field) -> Field:
-    """Return a function of each electron's own position as one of all positions."""
-    if not isinstance(f, Jet):
-        return f
+    """Return a function of each electron's own position as one of all; leave one of all as it is."""
     n, batch = f.shape[-2], len(f.shape) - 2
+    if not isinstance(f, Jet) or f.dx.shape[1] == 3 * n:
+        return f
     own = jnp.eye(n, dtype=f.dtype).reshape(1, n, 1, *(1,) * batch, n, 1)
     return Jet(f.x, _by_coordinate(own * f.dx[:, None]), f.lap)
 

@@ -15,21 +15,25 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.core import keys
 from rgnn.crossbar.matvec import AbstractMatVec
-from rgnn.tasks.wavefunction.electrons import Spins, gather
+from rgnn.tasks.wavefunction.electrons import Spins, gather, scatter, spin_means, to_electrons
 from rgnn.tasks.wavefunction.jet import Field, concatenate, exp, linear, read, reciprocal, tanh
 
 Shape = tuple[int, int]
 
 
-class Features(NamedTuple):
-    """What the readouts see of electrons (…, n, n_one) and of pairs (…, n, n − 1, n_two)."""
+class Met(NamedTuple):
+    """Features of electrons (…, n, n_one) and of pairs (…, n, n − 1, n_two) after a layer."""
 
     one: Field
     two: Field
 
 
 class AbstractLayer(eqx.Module):
-    """A frozen map of the features of electrons (…, n, n_one) and pairs (…, n, n − 1, n_two)."""
+    """A frozen map of the features of electrons (…, n, n_one) and pairs (…, n, n − 1, n_two).
+
+    Electrons enter the first layer as functions of their own position only and leave every layer
+    as functions of all.
+    """
 
     @property
     @abc.abstractmethod
@@ -39,7 +43,7 @@ class AbstractLayer(eqx.Module):
     @abc.abstractmethod
     def __call__(
         self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
-    ) -> Features:
+    ) -> Met:
         """Return the next features of electrons and pairs."""
 
 
@@ -49,16 +53,20 @@ class MeanLayer(AbstractLayer):
         h_i ← tanh(s [W h_i + W_s ⟨h⟩_same + W_o ⟨h⟩_other + V_s ⟨p_ij⟩_same + V_o ⟨p_ij⟩_other])
         p_ij ← tanh(s U p_ij)
 
-    `pair` is None in the last layer, where no layer would read it.
+    `pair` is None in the last layer, where no layer would read it. In the first layer (`alone`)
+    W_s and W_o read every electron before the mean: its derivatives are then three, not 3N.
     """
 
     own: AbstractMatVec
-    """(width, n_one + 2 n_two): an electron's features and its two pair means."""
+    """(width, n_one)"""
     mean: AbstractMatVec
     """(2 width, n_one): what a mean over one spin says to that spin, and to the other."""
+    near: AbstractMatVec
+    """(width, 2 n_two): an electron's two pair means."""
     pair: AbstractMatVec | None
     scale: Float[Array, ""]
     pair_scale: Float[Array, ""]
+    alone: bool = eqx.field(static=True)
 
     @property
     def moves_pairs(self) -> bool:
@@ -67,39 +75,40 @@ class MeanLayer(AbstractLayer):
 
     def __call__(
         self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
-    ) -> Features:
+    ) -> Met:
         """Return the next features of electrons and pairs."""
 
         def through(mv: AbstractMatVec, f: Field, name: str) -> Field:
             return read(mv, f, key=None if key is None else keys.child(key, name), reads=reads)
 
-        mean = jnp.asarray(spins.mean, h.dtype)
-        means = linear(lambda f: jnp.einsum("sn,...nf->...sf", mean, f), h)
-        field = linear(_to_spins, through(self.mean, means, "mean"))
-        around = [gather(p, _mean(mask)) for mask in (spins.same, spins.opposite)]
-        z = through(self.own, concatenate([h, *around]), "own")
-        z = z + field[..., spins.of_electron, :]
+        if self.alone:
+            said = spin_means(scatter(through(self.mean, h, "mean")), spins)
+        else:
+            said = through(self.mean, spin_means(h, spins), "mean")
+        z = scatter(through(self.own, h, "own")) + to_electrons(linear(_to_spins, said), spins)
+        if spins.count > 1:
+            near, around = _around(self.near, p, spins)
+            z = z + through(near, around, "near")
         if self.pair is not None:
             p = tanh(through(self.pair, p, "pair") * self.pair_scale)
-        return Features(tanh(z * self.scale), p)
+        return Met(tanh(z * self.scale), p)
 
     @staticmethod
     def shapes(width: int, n_one: int, n_two: int, pair_width: int | None) -> list[Shape]:
-        """Return the (n_out, n_in) of `own`, `mean` and, where `pair_width` is given, `pair`."""
+        """Return the (n_out, n_in) of `own`, `mean`, `near` and, with a `pair_width`, `pair`."""
         pair = [] if pair_width is None else [(pair_width, n_two)]
-        return [(width, n_one + 2 * n_two), (2 * width, n_one), *pair]
+        return [(width, n_one), (2 * width, n_one), (width, 2 * n_two), *pair]
 
     @staticmethod
-    def of(matrices: Sequence[AbstractMatVec], gain: float) -> "MeanLayer":
+    def of(matrices: Sequence[AbstractMatVec], gain: float, *, first: bool) -> "MeanLayer":
         """Return the layer made of matrices with these `shapes`."""
-        own, mean, *pair = matrices
-        inputs = own.weight.shape[1] + mean.weight.shape[1]
+        own, mean, near, *pair = matrices
+        inputs = sum(mv.weight.shape[1] for mv in (own, mean, near))
         scale = _scale(own, gain / np.sqrt(inputs))
         if not pair:
-            return MeanLayer(own, mean, None, scale, scale)
-        return MeanLayer(
-            own, mean, pair[0], scale, _scale(own, gain / np.sqrt(pair[0].weight.shape[1]))
-        )
+            return MeanLayer(own, mean, near, None, scale, scale, first)
+        pair_scale = _scale(own, gain / np.sqrt(pair[0].weight.shape[1]))
+        return MeanLayer(own, mean, near, pair[0], scale, pair_scale, first)
 
 
 class AttentionLayer(AbstractLayer):
@@ -125,9 +134,9 @@ class AttentionLayer(AbstractLayer):
 
     def __call__(
         self, h: Field, p: Field, spins: Spins, *, key: PRNGKeyArray | None, reads: int
-    ) -> Features:
+    ) -> Met:
         """Return the next features of electrons; pairs stay as they are."""
-        width = self.own.weight.shape[0]
+        h, width = scatter(h), self.own.weight.shape[0]
         read_key = None if key is None else keys.child(key, "attend")
         seen = tanh(read(self.attend, h, key=read_key, reads=reads) * self.attend_scale)
         query, k, same, other = (seen[..., i * width : (i + 1) * width] for i in range(4))
@@ -141,7 +150,7 @@ class AttentionLayer(AbstractLayer):
         around = [gather(p, _mean(mask)) for mask in (spins.same, spins.opposite)]
         read_key = None if key is None else keys.child(key, "own")
         z = read(self.own, concatenate([h, message, *around]), key=read_key, reads=reads)
-        return Features(tanh(z * self.scale), p)
+        return Met(tanh(z * self.scale), p)
 
     @staticmethod
     def shapes(width: int, n_one: int, n_two: int, pair_width: int | None) -> list[Shape]:
@@ -149,7 +158,7 @@ class AttentionLayer(AbstractLayer):
         return [(4 * width, n_one), (width, n_one + width + 2 * n_two)]
 
     @staticmethod
-    def of(matrices: Sequence[AbstractMatVec], gain: float) -> "AttentionLayer":
+    def of(matrices: Sequence[AbstractMatVec], gain: float, *, first: bool) -> "AttentionLayer":
         """Return the layer made of matrices with these `shapes`."""
         attend, own = matrices
         scales = (_scale(own, gain / np.sqrt(mv.weight.shape[1])) for mv in (own, attend))
@@ -160,6 +169,15 @@ def _to_spins(message: Float[Array, "*batch 2 n"]) -> Float[Array, "*batch 2 m"]
     """Return what each spin hears: the first half from its own mean, the second from the other."""
     same, opposite = jnp.split(message, 2, axis=-1)
     return same + opposite[..., ::-1, :]
+
+
+def _around(mv: AbstractMatVec, p: Field, spins: Spins) -> tuple[AbstractMatVec, Field]:
+    """Return the part of `mv` that pair means drive, and the means; absent kinds drive nothing."""
+    n_two = p.shape[-1]
+    masks = [(k, mask) for k, mask in enumerate((spins.same, spins.opposite)) if mask.any()]
+    first, last = masks[0][0], masks[-1][0]
+    around = [gather(p, _mean(mask)) for _, mask in masks]
+    return mv.driven(first * n_two, (last + 1) * n_two), concatenate(around)
 
 
 def _mean(mask: Float[np.ndarray, "n n_partner"]) -> Float[np.ndarray, "n n_partner"]:

@@ -9,7 +9,7 @@ layers let electrons meet; the readouts see the outputs of all
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,9 +22,9 @@ from rgnn.core.errors import InputError
 from rgnn.crossbar.build import Periphery, cut, mount
 from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.device.chip import Chip
-from rgnn.tasks.wavefunction.electrons import Spins, pair, scatter
+from rgnn.tasks.wavefunction.electrons import Spins, pair
 from rgnn.tasks.wavefunction.jet import Field, concatenate, read, tanh
-from rgnn.tasks.wavefunction.layers import AbstractLayer, AttentionLayer, Features, MeanLayer
+from rgnn.tasks.wavefunction.layers import AbstractLayer, AttentionLayer, MeanLayer
 
 KINDS: dict[str, type[MeanLayer] | type[AttentionLayer]] = {
     "means": MeanLayer,
@@ -52,6 +52,17 @@ class Size:
             raise InputError("size: width, pair_width and layers must be at least 1")
 
 
+class Features(NamedTuple):
+    """All that the readouts see, block by block; every block ends in the axis of its features."""
+
+    alone: Field
+    """(…, n, feature): inputs and embedding, functions of each electron's own position."""
+    met: tuple[Field, ...]
+    """(…, n, feature) of every layer, functions of all positions."""
+    pairs: tuple[Field, ...]
+    """(…, n, n − 1, feature), functions of the positions of two electrons."""
+
+
 class Streams(eqx.Module):
     """An embedding and a stack of frozen layers; the readouts see all of their outputs."""
 
@@ -68,22 +79,22 @@ class Streams(eqx.Module):
     """Features of a pair that reach the readouts."""
 
     def __call__(self, t: Field, p: Field, *, key: PRNGKeyArray | None, reads: int = 1) -> Features:
-        """Return inputs and every layer's features side by side.
+        """Return inputs and every layer's features.
 
         `t` are functions of each electron's own position, `p` of the differences of positions.
         """
         child = None if key is None else keys.child(key, "embedding")
         alone = read(self.embedding, t, key=child, reads=reads) * self.embedding_scale
-        h = scatter(concatenate([t, tanh(alone)]))
+        h = first = concatenate([t, tanh(alone)])
         p = self._pairs(t, p, key=None if key is None else keys.child(key, "pairs"), reads=reads)
-        seen, seen_pairs = [h], [p]
+        met, pairs = [], [p]
         for number, layer in enumerate(self.layers):
             child = None if key is None else keys.child(key, "layer", number)
             h, p = layer(h, p, self.spins, key=child, reads=reads)
-            seen.append(h)
+            met.append(h)
             if layer.moves_pairs:
-                seen_pairs.append(p)
-        return Features(concatenate(seen), concatenate(seen_pairs))
+                pairs.append(p)
+        return Features(first, tuple(met), tuple(pairs))
 
     def _pairs(self, t: Field, p: Field, *, key: PRNGKeyArray | None, reads: int) -> Field:
         """Return the first features of every pair."""
@@ -136,7 +147,10 @@ def build(
     blocks = iter(cut(chip, [*first, *(shape for plan in plans for shape in plan)]))
     mounted = partial(mount, periphery=periphery, limit=LIMIT, dtype=dtype)
     embedding, between, place = (mounted(next(blocks)) for _ in first)
-    layers = tuple(kind.of([mounted(next(blocks)) for _ in plan], size.gain) for plan in plans)
+    layers = tuple(
+        kind.of([mounted(next(blocks)) for _ in plan], size.gain, first=number == 0)
+        for number, plan in enumerate(plans)
+    )
     return Streams(
         embedding,
         jnp.asarray(size.embedding_gain / np.sqrt(n_one), dtype),

@@ -18,7 +18,7 @@ from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.evaluate import Evaluated, check, evaluate, settle
 from rgnn.tasks.wavefunction.features import count_one, count_two
-from rgnn.tasks.wavefunction.jet import value
+from rgnn.tasks.wavefunction.jet import concatenate, value
 from rgnn.tasks.wavefunction.spread import spread
 from rgnn.tasks.wavefunction.statistics import Estimate
 from rgnn.tasks.wavefunction.system import Molecule, molecule
@@ -205,7 +205,8 @@ def _seen(problem: Problem, sample: start.Sample, key: PRNGKeyArray) -> start.Sa
 
     @jax.jit
     def features(x: Array) -> Array:
-        return value(problem.ansatz.inputs(x, key=key, derivatives=False).features.one)[:, 0]
+        found = problem.ansatz.inputs(x, key=key, derivatives=False).features
+        return value(concatenate([found.alone, *found.met]))[:, 0]
 
     return sample._replace(
         features=np.asarray(features(jnp.asarray(sample.electrons, dtype)), float)
