@@ -76,7 +76,7 @@ def test_bands_draws_and_exports(run, tmp_path):
         path.name for path in tmp_path.iterdir()
     }
     with np.load(tmp_path / "bands.npz") as found:
-        assert found["energy_eV"].shape[1:] == found["reference_eV"].shape
+        assert found["energy_eV"].shape == found["reference_eV"].shape == (1, 13, 26)
 
 
 def test_predicted_and_converted_files_hold_the_same_blocks(run, tmp_path):

@@ -16,8 +16,8 @@ WINDOW = 2.0
 class BandErrors:
     """Predicted minus reference energies [eV], and which of them count."""
 
-    error: Float[np.ndarray, "n_k n_band"]
-    counts: Bool[np.ndarray, "n_k n_band"]
+    error: Float[np.ndarray, "*points n_band"]
+    counts: Bool[np.ndarray, "*points n_band"]
     ghosts: int
     """States in the window that the reference does not have, or lacking there, summed over k."""
 
@@ -32,25 +32,27 @@ class BandErrors:
 
 
 def compare(
-    reference: Float[np.ndarray, "n_k n_band"],
-    predicted: Float[np.ndarray, "n_k_predicted n_band_predicted"],
+    reference: Float[np.ndarray, "*points n_band"],
+    predicted: Float[np.ndarray, "*points_predicted n_band_predicted"],
     fermi: float,
 ) -> BandErrors:
     """Return the errors of occupied bands and those up to 2 eV above the Fermi level.
 
-    Both must have one energy zero. Bands are compared in ascending order: a ghost state shifts all
-    above it and shows as a large error; it is also counted, with 0.5 eV of tolerance at the edge.
+    Points are k points, or spins and k points. Both must have one energy zero. Bands are compared
+    in ascending order: a ghost state shifts all above it and shows as a large error; it is also
+    counted, with 0.5 eV of tolerance at the edge.
     """
     if reference.shape != predicted.shape:
         raise InputError(
-            f"{predicted.shape[1]} predicted bands at {len(predicted)} k points, the reference has "
-            f"{reference.shape[1]} at {len(reference)}: not the same basis or path"
+            f"{predicted.shape[-1]} predicted bands at {predicted[..., 0].size} points, the "
+            f"reference has {reference.shape[-1]} at {reference[..., 0].size}: not the same basis "
+            "or path"
         )
     edge = fermi + WINDOW
     counts = reference <= edge
     if not counts.any():
         raise InputError("no reference band lies below 2 eV above the Fermi level")
-    surplus = (predicted <= edge - 0.5).sum(axis=1) - counts.sum(axis=1)
-    lacking = (reference <= edge - 0.5).sum(axis=1) - (predicted <= edge).sum(axis=1)
+    surplus = (predicted <= edge - 0.5).sum(axis=-1) - counts.sum(axis=-1)
+    lacking = (reference <= edge - 0.5).sum(axis=-1) - (predicted <= edge).sum(axis=-1)
     ghosts = int(np.maximum(surplus, 0).sum() + np.maximum(lacking, 0).sum())
     return BandErrors(predicted - reference, counts, ghosts)

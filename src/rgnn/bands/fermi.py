@@ -33,10 +33,11 @@ def fermi_level(
     temperature: float = 300.0,
 ) -> float:
     """Return the Fermi level [eV] that holds `electrons` per cell."""
-    low, high = float(energies.min()) - 5.0, float(energies.max()) + 5.0
-    capacity = 2 * energies.shape[2]
+    finite = energies[np.isfinite(energies)]
+    low, high = float(finite.min()) - 5.0, float(finite.max()) + 5.0
+    capacity = 2 * finite.size / (energies.shape[0] * energies.shape[1])
     if not 0 < electrons < capacity:
-        raise InputError(f"{electrons:g} electrons do not fit {capacity} spin orbitals")
+        raise InputError(f"{electrons:g} electrons do not fit {capacity:g} spin orbitals")
 
     def excess(fermi: float) -> float:
         return count_electrons(energies, fermi, temperature=temperature) - electrons

@@ -1,6 +1,6 @@
 """H(k) = Σ_R e^{2πi k·R} H(R) and its eigenvalues, dense or sparse around an energy."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import scipy.sparse as sparse
 from jaxtyping import Complex, Float
 from scipy.sparse.linalg import LinearOperator, eigsh, splu
 
+from rgnn.bands.ghosts import GhostFilter
 from rgnn.core.errors import InputError
 from rgnn.io.hamiltonian_frames import HamiltonianFrame
 
@@ -42,26 +43,37 @@ def energies(
     k: Float[np.ndarray, "n_k 3"],
     *,
     spin: int = 0,
+    ghosts: GhostFilter | None = None,
     progress: Progress | None = None,
 ) -> Float[np.ndarray, "n_k n_band"]:
-    """Return all eigenvalues [eV] at every k point, ascending."""
-    return np.array([e for e, _ in _solutions(frame, k, spin, progress, vectors=False)])
+    """Return all eigenvalues [eV] at every k point, ascending.
 
-
-def _solutions(
-    frame: HamiltonianFrame, k: np.ndarray, spin: int, progress: Progress | None, *, vectors: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    With `ghosts` the directions that filter takes out stand at +∞, at the end of their row.
+    """
+    out = []
     for n, point in enumerate(k):
         if progress:
             progress("k points", n, len(k))
         h, s = bloch(frame, point, spin=spin)
         try:
-            found = scipy.linalg.eigh(h, s, eigvals_only=not vectors, check_finite=False)
+            out.append(scipy.linalg.eigvalsh(h, s) if ghosts is None else ghosts.levels(h, s))
         except np.linalg.LinAlgError:
             raise _singular(frame, s) from None
-        yield found if vectors else (found, None)
     if progress:
         progress("k points", len(k), len(k))
+    return np.array(out)
+
+
+def all_spins(
+    frame: HamiltonianFrame,
+    k: Float[np.ndarray, "n_k 3"],
+    *,
+    ghosts: GhostFilter | None = None,
+    progress: Progress | None = None,
+) -> Float[np.ndarray, "n_spin n_k n_band"]:
+    """Return `energies` of every spin."""
+    spins = range(frame.n_spin)
+    return np.stack([energies(frame, k, spin=s, ghosts=ghosts, progress=progress) for s in spins])
 
 
 def _singular(frame: HamiltonianFrame, overlap: np.ndarray) -> InputError:

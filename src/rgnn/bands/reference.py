@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rgnn.bands import errors, kspace
+from rgnn.bands.ghosts import FLOOR, GhostFilter
 from rgnn.core.units import HARTREE_IN_EV
 from rgnn.io.hamiltonian_frames import HamiltonianFrame
 
@@ -28,13 +29,18 @@ class BandPair:
 
 
 def compare(
-    reference: HamiltonianFrame, predicted: HamiltonianFrame, gauge: float
+    reference: HamiltonianFrame,
+    predicted: HamiltonianFrame,
+    gauge: float,
+    *,
+    floor: float = FLOOR,
 ) -> BandPair | None:
     """Return both bands, or None where the reference has no Fermi level or is too large.
 
     The bands the DFT code wrote itself are used where the frame has them; otherwise its H and S
     are diagonalised at a few k points (Γ for molecules). `gauge` [eV] is the energy zero of the
-    reference relative to the prediction.
+    reference relative to the prediction. Ghost states are taken out of the prediction, looked for
+    among overlap eigenvalues below `floor`; 0 leaves them in.
     """
     if reference.fermi is None or reference.sizes.sum() > DENSE_LIMIT:
         return None
@@ -42,8 +48,9 @@ def compare(
         k, exact = reference.bands.k, reference.bands.energy
     else:
         k = few_points(reference)
-        exact = _both_spins(reference, k)
-    found = _both_spins(predicted, k) + gauge
+        exact = _in_a_row(kspace.all_spins(reference, k))
+    ghosts = GhostFilter(reference.fermi + errors.WINDOW - gauge, floor)
+    found = _in_a_row(kspace.all_spins(predicted, k, ghosts=ghosts)) + gauge
     return BandPair(
         exact,
         found,
@@ -53,8 +60,8 @@ def compare(
     )
 
 
-def _both_spins(frame: HamiltonianFrame, k: np.ndarray) -> Float[np.ndarray, "n_k n_band"]:
-    return np.concatenate([kspace.energies(frame, k, spin=s) for s in range(frame.n_spin)])
+def _in_a_row(levels: Float[np.ndarray, "n_spin n_k n_band"]) -> Float[np.ndarray, "n_row n_band"]:
+    return levels.reshape(-1, levels.shape[-1])
 
 
 def few_points(frame: HamiltonianFrame) -> Float[np.ndarray, "n_k 3"]:
@@ -74,6 +81,7 @@ def summarise(pairs: list[BandPair]) -> dict[str, float]:
         "band_mae_meV": 1000 * float(error.mean()),
         "band_max_meV": 1000 * float(error.max()),
         "ghost_states": float(sum(p.errors.ghosts for p in pairs)),
+        "ghost_states_removed": float(sum(np.isinf(p.predicted).sum() for p in pairs)),
     }
     if not any(p.periodic for p in pairs):
         out["orbital_energy_mae_uHa"] = 1e6 / HARTREE_IN_EV * float(error.mean())

@@ -19,6 +19,16 @@ Data = Annotated[
     ),
 ]
 
+OverlapFloor = Annotated[
+    float,
+    typer.Option(
+        "--overlap-floor",
+        min=0.0,
+        max=1.0,
+        help="Take ghost states out of the space of smaller overlap eigenvalues; 0: keep them.",
+    ),
+]
+
 
 @app.command()
 def fit(
@@ -65,13 +75,16 @@ def evaluate(
     json: options.Json = None,
     reads: options.Reads = 1,
     seed: options.Seed = 0,
+    overlap_floor: OverlapFloor = 0.01,
 ) -> None:
     """Compare a model with DFT Hamiltonians, element by element and band by band."""
     from rgnn.run import hamiltonian
     from rgnn.run.directory import to_json
 
     with progress() as report:
-        metrics = hamiltonian.evaluate_files(model, data, reads=reads, seed=seed, progress=report)
+        metrics = hamiltonian.evaluate_files(
+            model, data, reads=reads, seed=seed, overlap_floor=overlap_floor, progress=report
+        )
     tell(_lines(metrics))
     if json:
         json.write_text(to_json(metrics), encoding="utf-8")
@@ -93,11 +106,14 @@ def bands(
     ] = None,
     points: Annotated[int, typer.Option("--points", min=2, help="k points on the path.")] = 120,
     dos: Annotated[bool, typer.Option("--dos/--no-dos", help="Density of states too.")] = True,
+    overlap_floor: OverlapFloor = 0.01,
 ) -> None:
     """Predict H and S of a structure; write its bands and files other programs read."""
     from rgnn.run import hamiltonian_bands
 
-    order = hamiltonian_bands.Bands(model, structure, out, path, reference, points, dos)
+    order = hamiltonian_bands.Bands(
+        model, structure, out, path, reference, points, dos, overlap_floor
+    )
     with progress() as report:
         found = hamiltonian_bands.draw(order, report)
     tell(_band_lines(found))
@@ -193,10 +209,15 @@ def _band_lines(found: dict) -> list[Line]:
     if "n_levels" in found:
         span = f"{found['lowest_eV']:.3f} … {found['highest_eV']:.3f} eV"
         return [("levels", f"{found['n_levels']} of {found['n_orbitals']} at Γ: {span}")]
-    if "band_mae_meV" not in found:
-        return [("bands", f"Fermi level {found['fermi_eV']:.3f} eV, {found['n_k']} k points")]
-    text = (
-        f"MAE {found['band_mae_meV']:.2f} meV, largest {found['band_max_meV']:.1f} meV, "
-        f"{found['ghost_states']:.0f} ghost states (occupied + 2 eV)"
-    )
-    return [("bands", text)]
+    if "band_mae_meV" in found:
+        text = (
+            f"MAE {found['band_mae_meV']:.2f} meV, largest {found['band_max_meV']:.1f} meV, "
+            f"{found['ghost_states']:.0f} ghost states (occupied + 2 eV)"
+        )
+    else:
+        text = f"Fermi level {found['fermi_eV']:.3f} eV, {found['n_k']} k points"
+    lines = [("bands", text)]
+    if removed := found.get("ghost_states_removed"):
+        note = "the predicted H errs along nearly dependent orbitals; check it"
+        lines.append(("", f"{removed:.0f} ghost states taken out: {note}"))
+    return lines

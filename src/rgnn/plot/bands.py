@@ -15,11 +15,11 @@ Ticks = Sequence[tuple[float, str]]
 @styled
 def bands(
     length: Float[np.ndarray, " n_k"],
-    predicted: Float[np.ndarray, "n_k n_band"],
+    predicted: Float[np.ndarray, "n_spin n_k n_band"],
     fermi: float,
     ticks: Ticks,
     *,
-    reference: Float[np.ndarray, "n_k n_band"] | None = None,
+    reference: Float[np.ndarray, "n_spin n_k n_band"] | None = None,
     grid: Float[np.ndarray, " n_energy"] | None = None,
     dos: Float[np.ndarray, " n_energy"] | None = None,
     window: tuple[float, float] = (-22.0, 8.0),
@@ -31,11 +31,14 @@ def bands(
     with_dos = grid is not None and dos is not None
     figure, axes = panels(2 if with_dos else 1, width=3.6 if with_dos else 5.0, height=4.2)
     main = axes[0]
+    for spin in () if reference is None else reference:
+        main.plot(length, spin - fermi, color=FAINT, lw=3.0, solid_capstyle="round")
     if reference is not None:
-        main.plot(length, reference - fermi, color=FAINT, lw=3.0, solid_capstyle="round")
         main.plot([], [], color=FAINT, lw=3.0, label="DFT")
-    main.plot(length, predicted - fermi, color=PALETTE[0], lw=0.9)
-    main.plot([], [], color=PALETTE[0], lw=0.9, label="predicted")
+    names = ("predicted",) if len(predicted) == 1 else ("predicted, spin up", "spin down")
+    for spin, name, colour in zip(predicted, names, PALETTE, strict=False):
+        main.plot(length, spin - fermi, color=colour, lw=0.9)
+        main.plot([], [], color=colour, lw=0.9, label=name)
     _path_axes(main, length, ticks)
     low = max(window[0], float(predicted.min()) - fermi - 1.0)
     main.set(ylim=(low, window[1]), ylabel="energy − Fermi level [eV]")

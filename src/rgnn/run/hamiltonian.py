@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from rgnn import datasets
 from rgnn.bands import reference as band_reference
+from rgnn.bands.ghosts import FLOOR
 from rgnn.bands.reference import BandPair
 from rgnn.core.errors import InputError
 from rgnn.core.units import MEV_PER_EV
@@ -132,9 +133,13 @@ def evaluate(
     *,
     reads: int = 1,
     seed: int = 0,
+    overlap_floor: float = FLOOR,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], Found]:
-    """Return the contract's metrics of `model` on frames, and the arrays behind them."""
+    """Return the contract's metrics of `model` on frames, and the arrays behind them.
+
+    Ghost states are looked for among overlap eigenvalues below `overlap_floor` (0: nowhere).
+    """
     wall, cpu = time.perf_counter(), time.process_time()
     comparisons, pairs, blocks, asymmetry = [], [], [], 0.0
     for n, frame in enumerate(references):
@@ -143,7 +148,7 @@ def evaluate(
         predicted = model.predict_frame(frame.structure, reads=reads, seed=seed + n)
         found = errors.compare(frame, predicted)
         comparisons.append(found)
-        pairs.append(band_reference.compare(frame, predicted, found.gauge))
+        pairs.append(band_reference.compare(frame, predicted, found.gauge, floor=overlap_floor))
         blocks.append(errors.by_block(frame, found))
         asymmetry = max(asymmetry, errors.hermiticity(predicted))
     if progress:
@@ -178,10 +183,18 @@ def evaluate_files(
     *,
     reads: int = 1,
     seed: int = 0,
+    overlap_floor: float = FLOOR,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Return the metrics of the model at `model` on the frames in `data`."""
-    return evaluate(load(model), frames(data), reads=reads, seed=seed, progress=progress)[0]
+    return evaluate(
+        load(model),
+        frames(data),
+        reads=reads,
+        seed=seed,
+        overlap_floor=overlap_floor,
+        progress=progress,
+    )[0]
 
 
 def _found(
@@ -192,6 +205,7 @@ def _found(
     distance, size, error = np.concatenate(blocks, axis=1)
     levels = [np.stack([p.reference, p.predicted]).reshape(2, -1) - p.fermi for p in pairs]
     level = np.concatenate(levels, axis=1) if levels else np.zeros((2, 0))
+    level = level[:, np.isfinite(level[1])]  # without what was taken out as a ghost
     return Found(
         reference[chosen],
         np.concatenate([c.predicted for c in comparisons])[chosen],

@@ -8,6 +8,7 @@ import numpy as np
 
 from rgnn.bands import dos as densities
 from rgnn.bands import errors, fermi, kspace, path
+from rgnn.bands.ghosts import FLOOR, GhostFilter
 from rgnn.bands.reference import DENSE_LIMIT
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Structure
@@ -34,6 +35,8 @@ class Bands:
     reference: Path | None = None
     n_points: int = 120
     with_dos: bool = True
+    overlap_floor: float = FLOOR
+    """Ghost states are looked for among overlap eigenvalues below this; 0: nowhere."""
 
 
 def draw(order: Bands, progress: Progress | None = None) -> dict[str, Any]:
@@ -78,37 +81,28 @@ def _bands(
     progress: Progress | None,
 ) -> dict[str, Any]:
     along = _path(order, predicted.structure, reference)
-    energies = np.stack(
-        [
-            kspace.energies(predicted, along.k, spin=s, progress=progress)
-            for s in range(predicted.n_spin)
-        ]
-    )
     zero, level = _zero(predicted, reference)
-    energies += zero
-    found: dict[str, Any] = {"fermi_eV": level, "gauge_eV": zero, "n_k": len(along.k)}
+    ghosts = GhostFilter(level - zero + errors.WINDOW, order.overlap_floor)
+    energies = zero + kspace.all_spins(predicted, along.k, ghosts=ghosts, progress=progress)
+    found: dict[str, Any] = {
+        "fermi_eV": level,
+        "gauge_eV": zero,
+        "n_k": len(along.k),
+        "ghost_states_removed": int(np.isinf(energies).sum()),
+    }
     exact = _reference_bands(along, reference)
     if exact is not None:
-        found |= errors.compare(exact, energies[0], level).summary()
+        found |= errors.compare(exact, energies, level).summary()
     grid = states = None
     if order.with_dos and predicted.structure.pbc.any():
         mesh = kspace.mesh_for(predicted)
-        levels = [
-            kspace.energies(predicted, mesh, spin=s, progress=progress)
-            for s in range(predicted.n_spin)
-        ]
+        levels = zero + kspace.all_spins(predicted, mesh, ghosts=ghosts, progress=progress)
         grid = np.linspace(level - 25.0, level + 10.0, 1401)
-        states = densities.density_of_states(np.stack(levels) + zero, grid)
-        found["electrons"] = fermi.count_electrons(np.stack(levels) + zero, level)
+        states = densities.density_of_states(levels, grid)
+        found["electrons"] = fermi.count_electrons(levels, level)
     _save(order.out, along, energies, exact, level, grid, states)
     figure = plot.bands(
-        along.length,
-        np.concatenate(list(energies), axis=1),
-        level,
-        along.ticks,
-        reference=exact,
-        grid=grid,
-        dos=states,
+        along.length, energies, level, along.ticks, reference=exact, grid=grid, dos=states
     )
     for suffix in ("svg", "png"):
         figure.savefig(order.out / f"bands.{suffix}", dpi=150)
@@ -133,11 +127,13 @@ def _zero(predicted: HamiltonianFrame, reference: HamiltonianFrame | None) -> tu
 
 
 def _reference_bands(along: path.Path, reference: HamiltonianFrame | None) -> np.ndarray | None:
+    """Return the bands of all spins of the reference, as its DFT code wrote them if it did."""
     if reference is None:
         return None
-    if reference.bands is not None and np.array_equal(reference.bands.k, along.k):
-        return reference.bands.energy
-    return kspace.energies(reference, along.k)
+    own = reference.bands if reference.n_spin == 1 else None
+    if own is not None and np.array_equal(own.k, along.k):
+        return own.energy[None]
+    return kspace.all_spins(reference, along.k)
 
 
 def _save(out: Path, along: path.Path, energies, exact, level, grid, states) -> None:

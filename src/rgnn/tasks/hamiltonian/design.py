@@ -33,7 +33,9 @@ def bond_rows(
     """Return the design of one channel: real parts of all bonds, then imaginary parts.
 
     Weights are piecewise linear functions of the distance; channel m = 0 has a finer part that
-    knows the distance alone. With swap 0 (two elements) features of both swap signs serve.
+    knows the distance alone, as the steps from each coefficient to the next: where no training bond
+    is that long, the ridge then bridges the gap instead of pulling the curve to 0 in it. With
+    swap 0 (two elements) features of both swap signs serve.
     """
     signs = (channel.swap,) if channel.swap else (1, -1)
     known = [features[Channel(channel.m, s)] for s in signs if Channel(channel.m, s) in features]
@@ -47,7 +49,7 @@ def bond_rows(
     if channel.swap < 0:
         return np.ascontiguousarray(np.real(rows))
     fine = splines(distance, low, reach.cutoff, config.two_centre_knots, 2)
-    return np.concatenate([decay * fine, np.real(rows)], axis=1)
+    return np.concatenate([decay * np.cumsum(fine, axis=1), np.real(rows)], axis=1)
 
 
 def as_rows(values: np.ndarray, m: int) -> Float[np.ndarray, "n_row n_target"]:

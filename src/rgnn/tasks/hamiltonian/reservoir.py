@@ -23,8 +23,8 @@ from rgnn.tasks.hamiltonian.config import AtomConfig, BondConfig
 from rgnn.tasks.hamiltonian.irreps import Channel
 from rgnn.tasks.hamiltonian.states import States
 
-_ROWS = 1024
-"""Rows per read: always the same number, so that each matrix is compiled once."""
+_FEW, _MANY = 128, 1024
+"""Rows per read: always one of two numbers, so that each matrix is compiled twice at most."""
 
 Shapes = dict[str, tuple[int, int]]
 """Name of a matrix → (outputs, inputs)."""
@@ -54,12 +54,13 @@ class Bank:
     ) -> Float[np.ndarray, "n n_out"]:
         """Return the outputs for every row, scaled to the variance of the inputs."""
         matrix = self.matrices[name]
-        padded = np.zeros((-(-len(inputs) // _ROWS) * _ROWS, inputs.shape[1]))
+        rows = _FEW if len(inputs) <= _FEW else _MANY
+        padded = np.zeros((-(-len(inputs) // rows) * rows, inputs.shape[1]))
         padded[: len(inputs)] = inputs
         with jax.enable_x64(True):
             parts = [
-                np.asarray(_apply(matrix, rows, _child(key, name, n)))
-                for n, rows in enumerate(padded.reshape(-1, _ROWS, inputs.shape[1]))
+                np.asarray(_apply(matrix, part, _child(key, name, n)))
+                for n, part in enumerate(padded.reshape(-1, rows, inputs.shape[1]))
             ]
         return np.concatenate(parts)[: len(inputs)] / np.sqrt(inputs.shape[1])
 

@@ -22,7 +22,7 @@ from rgnn.tasks.hamiltonian.overlap import Curves
 from rgnn.tasks.hamiltonian.readout import Ridge
 from rgnn.tasks.hamiltonian.scaling import AtomScaling, BondScaling, DensityScaling
 
-FORMAT = "rgnn-hamiltonian-2"
+FORMAT = "rgnn-hamiltonian-3"
 
 Arrays = dict[str, np.ndarray]
 
