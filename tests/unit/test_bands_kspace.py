@@ -100,6 +100,16 @@ def test_path_of_hexagonal_cells_and_strained_ones():
         path.named(Structure(np.zeros((1, 3)), np.array([6])), "GK")
 
 
+def test_corners_of_a_strained_cell_are_named_after_the_hexagonal_lattice():
+    cell = np.array([[2.46 * 1.04, 0, 0], [1.23 * 1.04, 2.13 * 0.99, 0], [0, 0, 12.0]])
+    structure = Structure(np.zeros((1, 3)), np.array([6]), cell, np.array([True, True, False]))
+    corners = np.array([[0, 0, 0], [2 / 3, 1 / 3, 0], [0.5, 0, 0], [0, 0, 0]])
+    steps = np.linspace(0, 1, 9)[:-1, None]
+    parts = [a + steps * (b - a) for a, b in zip(corners[:-1], corners[1:], strict=True)]
+    found = path.from_points(np.concatenate([*parts, corners[-1:]]), structure)
+    assert [label for _, label in found.ticks] == ["Γ", "K", "M", "Γ"]
+
+
 def test_ghost_states_are_counted():
     reference = np.array([[-5.0, -1.0, 1.0, 6.0]])
     same = errors.compare(reference, reference, 0.0)

@@ -39,11 +39,11 @@ def _corners(structure: Structure, names: list[str]) -> dict[str, np.ndarray]:
     """Return the special points of the strictest lattice that has all `names`."""
     if not structure.pbc.any():
         raise InputError("a molecule has no bands; compare its orbital energies instead")
-    candidates = [_special_points(structure, eps) for eps in _TOLERANCES]
+    candidates = [lattice.points for lattice in _lattices(structure)]
     for points in candidates:
-        if points and set(names) <= set(points):
+        if set(names) <= set(points):
             return points
-    known = next((points for points in candidates if points), {})
+    known = candidates[0] if candidates else {}
     missing = [name for name in names if name not in known]
     raise InputError(
         f"unknown corner '{(missing or names)[0]}'; this lattice has "
@@ -82,8 +82,9 @@ def from_points(k: Float[np.ndarray, "n_k 3"], structure: Structure) -> Path:
     for n in range(1, len(steps)):
         if not moving[n] or (moving[n - 1] and unit[n] @ unit[n - 1] < 0.999):
             turns.append(n)
-    ticks = [(float(length[n]), _label(k[n], structure)) for n in [*turns, len(k) - 1]]
-    return Path(k, length, tuple(ticks))
+    corners = [*turns, len(k) - 1]
+    names = _labels(k[corners], structure)
+    return Path(k, length, tuple(zip(length[corners].tolist(), names, strict=True)))
 
 
 def _shortest(point: np.ndarray, cell: np.ndarray) -> float:
@@ -97,32 +98,51 @@ def _reciprocal(cell: np.ndarray) -> np.ndarray:
     return 2 * np.pi * np.linalg.pinv(cell).T
 
 
-def _label(point: np.ndarray, structure: Structure) -> str:
-    """Return the name of a special point, or the fractional coordinates."""
-    if np.abs(point).max() < 1e-6:
-        return "Γ"
-    if structure.pbc.any():
-        own = _shortest(point, structure.cell)
-        for tolerance in _TOLERANCES:
-            for name, other in _special_points(structure, tolerance).items():
-                if abs(_shortest(other, structure.cell) - own) < max(tolerance, 1e-3) * own:
-                    return name
-    return "(" + " ".join(f"{x:.3g}" for x in point) + ")"
+def _labels(points: Float[np.ndarray, "n 3"], structure: Structure) -> list[str]:
+    """Return names of special points, all of the strictest lattice that knows most of them."""
+    unknown = _Lattice({}, structure.cell, "G")
+    named = [[n.name(point) for point in points] for n in [*_lattices(structure), unknown]]
+    return max(named, key=lambda names: sum("(" not in name for name in names))
 
 
-def _special_points(structure: Structure, tolerance: float) -> dict[str, np.ndarray]:
-    """Return the special points of the lattice the cell has within `tolerance`, in its own k."""
+@dataclass(frozen=True, eq=False)
+class _Lattice:
+    """Special points of a Bravais lattice in the structure's own k, and the ideal cell."""
+
+    points: dict[str, np.ndarray]
+    cell: Float[np.ndarray, "3 3"]
+    usual: str
+    """Corners of the usual path."""
+
+    def name(self, point: Float[np.ndarray, "3"]) -> str:
+        """Return the name of the special point with the same shortest length, or coordinates."""
+        if np.abs(point).max() < 1e-6:
+            return "Γ"
+        own = _shortest(point, self.cell)
+        for name, other in self.points.items():
+            if abs(_shortest(other, self.cell) - own) < 1e-3 * own:
+                return name
+        return "(" + " ".join(f"{x:.3g}" for x in point) + ")"
+
+
+def _lattices(structure: Structure) -> list[_Lattice]:
+    """Return the lattices the cell has within one tolerance after the other, strictest first."""
     from ase.cell import Cell
     from ase.lattice import identify_lattice
 
-    try:
-        lattice, operation = identify_lattice(
-            Cell(structure.cell), eps=tolerance, pbc=structure.pbc.tolist()
-        )
-    except (RuntimeError, ValueError):
-        return {}
-    own = np.linalg.inv(operation)
-    return {name: own @ point for name, point in lattice.get_special_points().items()}
+    found = []
+    for tolerance in _TOLERANCES if structure.pbc.any() else ():
+        try:
+            lattice, operation = identify_lattice(
+                Cell(structure.cell), eps=tolerance, pbc=structure.pbc.tolist()
+            )
+        except (RuntimeError, ValueError):
+            continue
+        own = np.linalg.inv(operation)
+        points = {name: own @ point for name, point in lattice.get_special_points().items()}
+        usual = lattice.special_path.split(",")[0]
+        found.append(_Lattice(points, own @ lattice.tocell().array, usual))
+    return found
 
 
 def _split(names: str) -> list[str]:
@@ -138,15 +158,6 @@ def _split(names: str) -> list[str]:
 
 def default_names(structure: Structure) -> str:
     """Return the usual path of the structure's lattice, e.g. GMKG: its first connected part."""
-    from ase.cell import Cell
-    from ase.lattice import identify_lattice
-
-    for tolerance in _TOLERANCES:
-        try:
-            lattice, _ = identify_lattice(
-                Cell(structure.cell), eps=tolerance, pbc=structure.pbc.tolist()
-            )
-        except (RuntimeError, ValueError):
-            continue
-        return lattice.special_path.split(",")[0]
+    for lattice in _lattices(structure):
+        return lattice.usual
     raise InputError("the lattice is not recognised; name a path with --path")

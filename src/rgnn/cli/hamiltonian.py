@@ -134,9 +134,10 @@ def predict(
 ) -> None:
     """Predict H and S of a structure and write them for other programs."""
     from rgnn.run import hamiltonian_files
+    from rgnn.tasks.hamiltonian.model import in_words
 
     found = hamiltonian_files.predict(model, structure, out, reads=reads)
-    error = f"{found['onsite_std_max_eV']:.2g} eV on site, at most (atom {found['atom']})"
+    error = f"{in_words(found['onsite_std_max_eV'])} on site, at most (atom {found['atom']})"
     tell([*_size(found), ("error bar", error), ("file", str(out))])
 
 

@@ -42,7 +42,7 @@ def bands(
     _path_axes(main, length, ticks)
     low = max(window[0], float(predicted.min()) - fermi - 1.0)
     main.set(ylim=(low, window[1]), ylabel="energy − Fermi level [eV]")
-    main.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+    main.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
     if grid is not None and dos is not None:
         axes[1].fill_betweenx(grid - fermi, dos, color=PALETTE[0], alpha=0.25, lw=0)
         axes[1].plot(dos, grid - fermi, color=PALETTE[0], lw=0.9)

@@ -160,8 +160,8 @@ class HamiltonianModel:
             worst = int(beyond[np.argmax(deviation[beyond])])
             warnings.warn(
                 f"{len(beyond)} of {len(structure)} atoms have surroundings unlike the training; "
-                f"on-site levels of atom {worst} are uncertain by {deviation[worst]:.2g} eV "
-                f"(usually {usual[worst]:.2g} eV)",
+                f"on-site levels of atom {worst} are uncertain by {in_words(deviation[worst])} "
+                f"(usually {in_words(usual[worst])})",
                 OutsideTraining,
                 stacklevel=3,
             )
@@ -297,6 +297,11 @@ def _onsite_blocks(
         half = irreps.onsite_join(parts, shells)
         spins.append(half)
     return np.stack(spins)
+
+
+def in_words(deviation: float) -> str:
+    """Return an error bar [eV] as text; from 10 eV on nothing is known."""
+    return f"{deviation:.2g} eV" if deviation < 10 else "more than 10 eV"
 
 
 def as_structure(atoms: "ase.Atoms | Structure") -> Structure:
