@@ -1,5 +1,8 @@
 """Bands of models that can be solved by hand."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -53,7 +56,22 @@ def test_sparse_levels_of_a_long_ring_are_those_next_to_the_target():
     everything = np.sort(exact(np.arange(300) / 300))
     found = kspace.energies_near(ring, np.zeros(3), 0.123, 6)
     nearest = np.sort(everything[np.argsort(np.abs(everything - 0.123))[:6]])
-    np.testing.assert_allclose(found, nearest, atol=1e-9)
+    np.testing.assert_allclose(found.energy, nearest, atol=1e-9)
+    assert not found.ghosts.any()
+
+
+def test_a_level_in_a_nearly_dependent_orbital_is_marked_as_a_ghost():
+    """Two orbitals an atom, 0.999 alike: 0.01 eV of error pulls their difference down by 5 eV."""
+    n = 30
+    frame = chain(n_cells=n)
+    onsite = frame.first == frame.second
+    h = np.where(onsite[:, None, None], [[0.0, 0.0], [0.0, -0.01]], 0.0)
+    s = np.where(onsite[:, None, None], [[1.0, 0.999], [0.999, 1.0]], 0.0)
+    doubled = replace(frame, shells={1: (0, 0)}, hamiltonian=h[None], overlap=s)
+    found = kspace.energies_near(doubled, np.zeros(3), -5.0, 4)
+    np.testing.assert_allclose(found.energy, found.energy[0], atol=1e-9)
+    assert found.energy[0] < -4
+    assert found.ghosts.all()
 
 
 def test_effective_mass_is_the_curvature_at_the_bottom():
@@ -105,7 +123,7 @@ def test_corners_of_a_strained_cell_are_named_after_the_hexagonal_lattice():
     structure = Structure(np.zeros((1, 3)), np.array([6]), cell, np.array([True, True, False]))
     corners = np.array([[0, 0, 0], [2 / 3, 1 / 3, 0], [0.5, 0, 0], [0, 0, 0]])
     steps = np.linspace(0, 1, 9)[:-1, None]
-    parts = [a + steps * (b - a) for a, b in zip(corners[:-1], corners[1:], strict=True)]
+    parts = [a + steps * (b - a) for a, b in pairwise(corners)]
     found = path.from_points(np.concatenate([*parts, corners[-1:]]), structure)
     assert [label for _, label in found.ticks] == ["Γ", "K", "M", "Γ"]
 

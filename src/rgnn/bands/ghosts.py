@@ -16,6 +16,9 @@ from jaxtyping import Complex, Float
 FLOOR = 0.01
 """Overlap eigenvalues below this count as small."""
 
+OCCUPATION = 0.1
+"""Occupation of such a direction that only ghosts reach."""
+
 Matrix = Complex[np.ndarray, "n n"] | Float[np.ndarray, "n n"]
 
 
@@ -27,7 +30,7 @@ class GhostFilter:
     """Levels below this energy [eV] are searched for ghosts; above, true ones may be alike."""
     floor: float = FLOOR
     """Directions with overlap eigenvalues below this are suspected; 0 suspects none."""
-    occupation: float = 0.1
+    occupation: float = OCCUPATION
     """A suspected direction goes if levels below the ceiling fill it so far; at 0 all go."""
 
     def levels(self, h: Matrix, s: Matrix) -> Float[np.ndarray, " n"]:

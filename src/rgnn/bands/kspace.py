@@ -1,15 +1,16 @@
 """H(k) = Σ_R e^{2πi k·R} H(R) and its eigenvalues, dense or sparse around an energy."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sparse
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 from scipy.sparse.linalg import LinearOperator, eigsh, splu
 
-from rgnn.bands.ghosts import GhostFilter
+from rgnn.bands.ghosts import FLOOR, OCCUPATION, GhostFilter
 from rgnn.core.errors import InputError
 from rgnn.io.hamiltonian_frames import HamiltonianFrame
 
@@ -85,6 +86,20 @@ def _singular(frame: HamiltonianFrame, overlap: np.ndarray) -> InputError:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class NearLevels:
+    """Some levels [eV] in ascending order."""
+
+    energy: Float[np.ndarray, " count"]
+    size: Float[np.ndarray, " count"]
+    """Σ|c|² of every normalised level: 1 to 3 for true ones, tens and more for ghosts."""
+
+    @property
+    def ghosts(self) -> Bool[np.ndarray, " count"]:
+        """Return which levels live, to a tenth or more, where S is below 0.01."""
+        return self.size > OCCUPATION / FLOOR
+
+
 def energies_near(
     frame: HamiltonianFrame,
     k: Float[np.ndarray, "3"],
@@ -92,8 +107,8 @@ def energies_near(
     count: int,
     *,
     spin: int = 0,
-) -> Float[np.ndarray, " count"]:
-    """Return the `count` eigenvalues [eV] nearest to `centre`, for structures of 1000s of atoms.
+) -> NearLevels:
+    """Return the `count` levels nearest to `centre` [eV], for structures of 1000s of atoms.
 
     Shift-invert Lanczos: one sparse factorisation of H(k) − centre S(k).
     """
@@ -104,8 +119,10 @@ def energies_near(
     factor = splu((h - centre * s).tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
     inverse: Any = LinearOperator((size, size), matvec=factor.solve, dtype=h.dtype)  # pyright: ignore[reportCallIssue]
     start = np.random.default_rng(0).normal(size=size).astype(h.dtype)
-    found = eigsh(h, count, s, sigma=centre, OPinv=inverse, return_eigenvectors=False, v0=start)
-    return np.sort(found)
+    found, vectors = eigsh(h, count, s, sigma=centre, OPinv=inverse, v0=start)
+    order = np.argsort(found)
+    norm = np.sum(vectors.conj() * (s @ vectors), axis=0).real
+    return NearLevels(found[order], (np.sum(np.abs(vectors) ** 2, axis=0) / norm)[order])
 
 
 def mesh(counts: Sequence[int]) -> Float[np.ndarray, "n_k 3"]:

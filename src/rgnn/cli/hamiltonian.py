@@ -209,16 +209,19 @@ def _lines(metrics: dict) -> list[Line]:
 def _band_lines(found: dict) -> list[Line]:
     if "n_levels" in found:
         span = f"{found['lowest_eV']:.3f} … {found['highest_eV']:.3f} eV"
-        return [("levels", f"{found['n_levels']} of {found['n_orbitals']} at Γ: {span}")]
-    if "band_mae_meV" in found:
+        text = f"{found['n_levels']} of {found['n_orbitals']} at Γ: {span}"
+        ghosts = (found["ghost_levels"], "are ghosts or mixed with them")
+    elif "band_mae_meV" in found:
         text = (
             f"MAE {found['band_mae_meV']:.2f} meV, largest {found['band_max_meV']:.1f} meV, "
             f"{found['ghost_states']:.0f} ghost states (occupied + 2 eV)"
         )
+        ghosts = (found.get("ghost_states_removed", 0), "ghost states taken out")
     else:
         text = f"Fermi level {found['fermi_eV']:.3f} eV, {found['n_k']} k points"
-    lines = [("bands", text)]
-    if removed := found.get("ghost_states_removed"):
+        ghosts = (found["ghost_states_removed"], "ghost states taken out")
+    lines = [("levels" if "n_levels" in found else "bands", text)]
+    if ghosts[0]:
         note = "the predicted H errs along nearly dependent orbitals; check it"
-        lines.append(("", f"{removed:.0f} ghost states taken out: {note}"))
+        lines.append(("", f"{ghosts[0]:.0f} {ghosts[1]}: {note}"))
     return lines

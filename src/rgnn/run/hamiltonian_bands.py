@@ -146,14 +146,16 @@ def _save(out: Path, along: path.Path, energies, exact, level, grid, states) -> 
 def _levels(order: Bands, predicted: HamiltonianFrame) -> dict[str, Any]:
     """Write the levels around the Fermi level at Γ of a structure of thousands of orbitals."""
     level = predicted.fermi if predicted.fermi is not None else 0.0
-    energies = kspace.energies_near(predicted, np.zeros(3), level, _NEAR_FERMI)
-    np.savez_compressed(order.out / "levels.npz", allow_pickle=False, energy_eV=energies)
+    near = kspace.energies_near(predicted, np.zeros(3), level, _NEAR_FERMI)
+    arrays = {"energy_eV": near.energy, "ghost": near.ghosts}
+    np.savez_compressed(order.out / "levels.npz", allow_pickle=False, **arrays)
     found = {
         "fermi_eV": level,
         "n_orbitals": int(predicted.sizes.sum()),
-        "n_levels": len(energies),
-        "lowest_eV": float(energies[0]),
-        "highest_eV": float(energies[-1]),
+        "n_levels": len(near.energy),
+        "ghost_levels": int(near.ghosts.sum()),
+        "lowest_eV": float(near.energy[0]),
+        "highest_eV": float(near.energy[-1]),
     }
     (order.out / "bands.json").write_text(to_json(found), encoding="utf-8")
     return found
