@@ -2,10 +2,13 @@
 
     --only h2,he …     cases, one for every row of the table; default: all
     --seeds 3          chips (and walkers) drawn with seeds 0, 1, 2
+    --first 1          keep the runs of seed 0 that are recorded already
+    --only ""          measure nothing, write the table and the curve again
 
 One thread, CPU seconds of the process with compilation unless a row says otherwise; a compilation
 cache is used where JAX_COMPILATION_CACHE_DIR names one. Results go to docs/results:
-wavefunction.json (case by case), wavefunction.md and wavefunction-derivatives.png.
+wavefunction.json (case by case), wavefunction.md, wavefunction-curve.png and
+wavefunction-derivatives.png.
 """
 
 import argparse
@@ -28,6 +31,7 @@ os.environ |= {name: os.environ.get(name, value) for name, value in _ONE_THREAD.
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rgnn.core import keys
@@ -36,12 +40,16 @@ from rgnn.device.chip import Chip
 from rgnn.run.config import resolve
 from rgnn.tasks.wavefunction import finite_difference, vmc
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
-from rgnn.tasks.wavefunction.jet import Jet
+from rgnn.tasks.wavefunction.jet import Jet, coordinates
 from rgnn.tasks.wavefunction.local_energy import kinetic
-from rgnn.tasks.wavefunction.system import molecule
+from rgnn.tasks.wavefunction.system import Molecule, molecule
 from rgnn.tasks.wavefunction.wavefunction import MACROS, Wavefunction, assemble, begin
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
+STORE = RESULTS / "wavefunction.json"
+LENGTHS = np.linspace(0.8, 4.0, 12)
+"""Bond lengths [bohr] of the curve of H2."""
+
 NOISE = 0.05
 """Read noise of a cell in the noisy cases, relative to its conductance."""
 
@@ -54,6 +62,7 @@ def energy(
     *,
     settings: tuple[str, ...] = (),
     noise: float | None = None,
+    charge: int = 0,
     bond_length: float | None = None,
 ) -> Row:
     """Fit one chip and evaluate it with samples of its own; the defaults of the package."""
@@ -62,7 +71,8 @@ def energy(
     chip = Chip.sample(seed=seed, macros=MACROS)
     chip = chip if noise is None else chip.with_noise(noise)
     start = time.process_time()
-    psi = Wavefunction.fit(system, chip=chip, seed=seed, config=config, bond_length=bond_length)
+    target = molecule(system, charge=charge, bond_length=bond_length)
+    psi = Wavefunction.fit(target, chip=chip, seed=seed, config=config)
     seconds = time.process_time() - start
     metrics = psi.metrics()
     names = ("energy_Ha", "error_mHa", "variance_Ha2", "trained_fraction", "steps", "samples")
@@ -76,23 +86,71 @@ def curve(seed: int) -> Row:
 
     With the defaults: `rgnn wavefunction fit H2 --out curve --scan 0.8:4:12`.
     """
-    lengths = np.linspace(0.8, 4.0, 12)
-    short = ("training.iterations=100", "evaluation.samples=100")
+    short = ("training.iterations=100", "evaluation.error_mHa=0.15")
     points = []
-    for r in lengths:
+    for r in LENGTHS:
         points.append(energy(seed, "H2", bond_length=float(r), settings=short))
         print(f"R = {r:.3f}: {points[-1]['error_mHa']:+.2f} mHa", flush=True)
     worst = max(points, key=lambda point: abs(point["error_mHa"]))
-    errors = {f"error_mHa_at_{r:.3f}": p["error_mHa"] for r, p in zip(lengths, points, strict=True)}
-    seconds = sum(point["cpu_seconds"] for point in points)
+    kept = {name: worst[name] for name in ("error_mHa", "stderr_mHa", "trained_fraction")}
     return {
-        "error_mHa": worst["error_mHa"],
-        "stderr_mHa": worst["stderr_mHa"],
-        "variance_Ha2": worst["variance_Ha2"],
-        "trained_fraction": worst["trained_fraction"],
-        "cpu_seconds": seconds,
-        **errors,
+        **kept,
+        "variance_Ha2": float(np.mean([point["variance_Ha2"] for point in points])),
+        "cpu_seconds": sum(point["cpu_seconds"] for point in points),
+        **{
+            f"{name}_at_{r:.3f}": point[name]
+            for r, point in zip(LENGTHS, points, strict=True)
+            for name in ("error_mHa", "stderr_mHa")
+        },
     }
+
+
+def draw_curve(run: Row) -> None:
+    """Draw the potential curve of the first seed and its errors."""
+    from rgnn.plot import wavefunction as figures
+
+    error, stderr = (
+        1e-3 * np.array([run[f"{name}_at_{r:.3f}"] for r in LENGTHS])
+        for name in ("error_mHa", "stderr_mHa")
+    )
+    exact = np.array([molecule("H2", bond_length=float(r)).reference for r in LENGTHS], float)
+    figure = figures.scan(LENGTHS, exact + error, stderr, exact)
+    figure.savefig(RESULTS / "wavefunction-curve.png", dpi=130)
+
+
+def exact(seed: int) -> Row:
+    """Largest error and variance of local energies [Ha, Ha²] where ψ is known: both are 0."""
+    found: Row = {}
+    with jax.enable_x64(True):
+        for z, symbol in enumerate(("H", "He", "Li", "Be"), start=1):
+            psi = _hydrogen_like(molecule(symbol, charge=z - 1), z, seed)
+            found |= _off(f"Z={z}", psi, -0.5 * z**2)
+        x = jnp.asarray(np.random.default_rng(seed).normal(size=(512, 1, 3)))
+        r = coordinates(x)
+        oscillator = kinetic((r * r).sum((-1, -2)) * -0.5) + 0.5 * (x**2).sum((1, 2))
+        found |= _off("oscillator", oscillator, 1.5)
+    return found
+
+
+def _hydrogen_like(target: Molecule, z: int, seed: int) -> jax.Array:
+    """Return local energies of e^(−Z r), written in the readouts, at its own walkers."""
+    settings = ["dtype=float64", "training.walkers=512", "training.chunk=512"]
+    config = resolve(WavefunctionConfig, assignments=settings).resolved(target)
+    psi = begin(target, Chip.sample(seed=seed, macros=MACROS), config, seed=seed)
+    blank = jax.tree.map(jnp.zeros_like, psi.readouts)
+    readouts = replace(
+        blank,
+        orbital=blank.orbital.at[0, 0].set(1.0),  # the first feature is the constant 1
+        weight=jnp.ones_like(blank.weight),
+        log_exponent=jnp.full_like(blank.log_exponent, np.log(z)),
+        coefficient=jnp.ones_like(blank.coefficient),
+    )
+    return vmc.energies(psi.problem, readouts, psi.electrons, jax.random.key(seed), chunk=512)
+
+
+def _off(name: str, energies: jax.Array, truth: float) -> Row:
+    values = np.asarray(energies, float)
+    return {f"{name}_error": float(abs(values - truth).max()), f"{name}_variance": values.var()}
 
 
 def timing(seed: int, walkers: int = 512) -> Row:
@@ -205,8 +263,13 @@ def _spread(name: str, error: np.ndarray) -> Row:
     return {f"{name}_{key}_mHa": 1e3 * float(value) for key, value in values.items()}
 
 
+SHORT = ("training.iterations=60", "training.walkers=512", "evaluation.samples=40")
+"""More than four electrons: enough to see that a run is stable, not to converge."""
+
 CASES: dict[str, Callable[[int], Row]] = {
+    "exact": exact,
     "h": partial(energy, system="H"),
+    "he+": partial(energy, system="He", charge=1),
     "h2": partial(energy, system="H2", settings=("evaluation.error_mHa=0.05",)),
     "h2-noisy": partial(energy, system="H2", noise=NOISE),
     "h2-curve": curve,
@@ -214,23 +277,25 @@ CASES: dict[str, Callable[[int], Row]] = {
     "li": partial(energy, system="Li"),
     "be": partial(energy, system="Be"),
     "lih": partial(energy, system="LiH"),
-    "li2": partial(energy, system="Li2"),
-    "h2o": partial(energy, system="H2O"),
-    "n2": partial(energy, system="N2"),
+    "li2": partial(energy, system="Li2", settings=SHORT),
+    "h2o": partial(energy, system="H2O", settings=SHORT),
+    "n2": partial(energy, system="N2", settings=SHORT),
     "timing": timing,
     "derivatives": derivatives,
 }
 TARGET = {"h2": 0.1, "h2-noisy": 0.5, "h2-curve": 0.5, "he": 0.5, "li": 0.5, "be": 0.5, "lih": 1.0}
 
 
-def keep(case: str, runs: list[Row]) -> dict:
-    """Return all results with these added."""
-    store = RESULTS / "wavefunction.json"
-    known = json.loads(store.read_text()) if store.exists() else {"cases": {}}
-    known |= {"machine": platform.processor() or "x86_64"}
+def recorded() -> dict:
+    """Return what was measured so far."""
+    return json.loads(STORE.read_text()) if STORE.exists() else {"cases": {}}
+
+
+def keep(case: str, runs: list[Row]) -> None:
+    """Add these results to those recorded."""
+    known = recorded() | {"machine": platform.processor() or "x86_64"}
     known["cases"][case] = {"date": date.today().isoformat(), "runs": runs}
-    store.write_text(json.dumps(known, indent=1) + "\n")
-    return known
+    STORE.write_text(json.dumps(known, indent=1) + "\n")
 
 
 def table(cases: dict[str, dict]) -> str:
@@ -270,16 +335,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="comma-separated cases", default=",".join(CASES))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="keep the runs of earlier seeds")
     asked = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    known: dict = {"cases": {}}
-    for case in asked.only.split(","):
-        runs = []
-        for seed in range(asked.seeds):
+    for case in filter(None, asked.only.split(",")):
+        runs = recorded()["cases"].get(case, {"runs": []})["runs"][: asked.first]
+        for seed in range(len(runs), asked.seeds):
             runs.append(CASES[case](seed))
             print(case, seed, {k: round(v, 5) for k, v in runs[-1].items()}, flush=True)
-            known = keep(case, runs)
+            keep(case, runs)
+    known = recorded()
     rows = {case: known["cases"][case] for case in CASES if case in known["cases"]}
+    if "h2-curve" in rows:
+        draw_curve(rows["h2-curve"]["runs"][0])
     days = sorted({entry["date"] for entry in rows.values()})
     text = (
         f"# Wavefunctions, measured {days[0]} to {days[-1]} on one thread ({known['machine']})\n\n"

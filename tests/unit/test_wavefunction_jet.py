@@ -239,6 +239,22 @@ def test_local_energy_stays_finite_where_particles_meet():
     np.testing.assert_allclose(energies[0], energies[1], atol=0.05)
 
 
+@pytest.mark.parametrize("kink", [True, False])
+def test_kinked_directions_remove_the_jump_of_the_local_energy_at_a_nucleus(kink):
+    """ψ = e^(−Zr) (1 + c x + kink) has E_L(+x) − E_L(−x) = 2 Z c at r → 0 without the kink."""
+    z, slope, away = 3.0, 0.4, 1e-5
+    x = jnp.array([[[away, 0.0, 0.0]], [[-away, 0.0, 0.0]]])
+    r = coordinates(x)[..., None, :]
+    length = np.array([1 / z])
+    p_wave = r[..., 0, 0] * slope
+    if kink:
+        p_wave = p_wave + features.kinked(r, length)[..., 0, 0] * (0.5 * slope / z)
+    log = (jet.log(p_wave + 1.0) + jet.sqrt((r * r).sum((-1, -2))) * -z)[..., 0]
+    energy = kinetic(log) + coulomb(x, jnp.zeros((1, 3)), jnp.array([z]))
+    jump = 0.0 if kink else 2 * z * slope
+    assert float(energy[0] - energy[1]) == pytest.approx(jump, abs=1e-3)
+
+
 def test_coulomb_energy_of_two_electrons_on_a_line():
     x = jnp.array([[[0.0, 0, 1.0], [0, 0, -1.0]]])
     energy = coulomb(x, jnp.zeros((1, 3)), jnp.array([2.0]))

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rgnn.plot.style import FAINT, INK, PALETTE, panels, styled
 
@@ -36,6 +37,7 @@ def training(
     right.set_ylabel("variance [Ha²]")
     for axes in (left, right):
         axes.set_xlabel("iteration")
+        _count(axes, len(energy))
     return figure
 
 
@@ -54,6 +56,7 @@ def evaluation(
         left.legend()
     left.set_title("Energy, sampled anew")
     left.set_xlabel("samples of each walker")
+    _count(left, len(means))
     left.set_ylabel("running mean [Ha]")
     low, high = np.quantile(series, [0.001, 0.999])
     right.hist(series.ravel(), bins=80, range=(low, high), color=PALETTE[2])
@@ -156,6 +159,12 @@ def derivatives(
     _label(left, "Error against read noise", "read noise of a cell [%]")
     _label(right, "Error against the finite step", "step [bohr]")
     return figure
+
+
+def _count(axes: Axes, last: int) -> None:
+    """Let x be 1 … `last` with whole numbers as ticks."""
+    axes.set_xlim(0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
 
 
 def _label(axes: Axes, title: str, x: str) -> None:

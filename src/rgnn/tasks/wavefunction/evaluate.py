@@ -76,14 +76,14 @@ def evaluate(
     series, dipole, kept = [], [], []
     total = settings.samples or SAMPLES
     for block in range(-(-total // BLOCK)):
-        child = keys.child(key, "block", block)
-        walkers, energy, centre = _block(problem, readouts, walkers, child, settings)
+        child, count = keys.child(key, "block", block), min(BLOCK, total - block * BLOCK)
+        walkers, energy, centre = _block(problem, readouts, walkers, child, settings, count)
         series.append(np.asarray(energy, float))
         check(series[-1][-1], walkers.electrons)
         dipole.append(-np.asarray(centre, float))
         kept.append(np.asarray(walkers.electrons))
         if progress is not None:
-            progress("evaluating", (block + 1) * BLOCK, total)
+            progress("evaluating", block * BLOCK + count, total)
         found = estimate(np.concatenate(series))
         if block >= 4 and 1e3 * found.stderr < settings.error_mHa:
             break
@@ -132,8 +132,9 @@ def _block(
     walkers: Walkers,
     key: PRNGKeyArray,
     settings: Evaluation,
+    count: int,
 ) -> tuple[Walkers, Float[Array, "block walker"], Float[Array, "block 3"]]:
-    """Return the walkers after a block, its local energies and mean electron positions."""
+    """Return the walkers after `count` samples, their local energies and mean positions."""
     log_psi = problem.log_psi(readouts)
 
     def one(state: Walkers, k: PRNGKeyArray) -> tuple[Walkers, tuple[Array, Array]]:
@@ -143,5 +144,5 @@ def _block(
         energy = energies(problem, readouts, state.electrons, child, chunk=settings.chunk)
         return state, (energy, state.electrons.sum(1).mean(0))
 
-    walkers, (energy, centre) = jax.lax.scan(one, walkers, jax.random.split(key, BLOCK))
+    walkers, (energy, centre) = jax.lax.scan(one, walkers, jax.random.split(key, count))
     return walkers, energy, centre

@@ -1,8 +1,10 @@
-"""What the chip is shown: smooth, bounded functions of electron positions.
+"""What the chip is shown: bounded functions of electron positions.
 
-Nothing here has a cusp, so that everything behind it is smooth where particles meet; the exact
-cusps are factors of their own (`jastrow`). Lengths are scaled with the nuclear charge, so that a
-core is resolved as well as a bond.
+Nothing here has a cusp: the exact ones are factors of their own (`jastrow`). At a nucleus e^(−Zr)
+is the cusp of the spherical part of ψ, but a part that changes sign with the direction v needs
+v e^(−Zr/2) (Pack and Byers Brown, J. Chem. Phys. 45, 556, 1966), which differs from a smooth
+function times e^(−Zr) by v r: without it the local energy jumps across the nucleus. Electrons are therefore shown directions smooth and with that kink, and readouts can mix the two.
+Lengths are scaled with the nuclear charge, so that a core is resolved as well as a bond.
 """
 
 import jax.numpy as jnp
@@ -48,7 +50,8 @@ def separations(electrons: Float[Array, "*batch n 3"], *, derivatives: bool) -> 
 
 def one_electron(displacement: Field, charges: tuple[float, ...]) -> Field:
     """Return 1 and the features of every electron near every nucleus, (…, n, n_feature)."""
-    parts = [seen_at(displacement, 1 / np.asarray(charges))]
+    inverse = 1 / np.asarray(charges)
+    parts = [seen_at(displacement, inverse), kinked(displacement, inverse)]
     heavy = _beyond_helium(charges)
     if heavy:
         parts.append(seen_at(displacement[..., heavy, :], np.full(len(heavy), VALENCE)))
@@ -71,6 +74,13 @@ def seen_at(vector: Field, length: Float[np.ndarray, " m"]) -> Field:
     return concatenate([vector * reciprocal(sqrt(square + b2)), radial, *shells])
 
 
+def kinked(vector: Field, length: Float[np.ndarray, " m"]) -> Field:
+    """Return v r/(v² + b²), which is v r/b² where r is small and the direction far away."""
+    b2 = jnp.asarray(length**2, vector.dtype)[:, None]
+    square = (vector * vector).sum(-1)[..., None]
+    return vector * (sqrt(square) * reciprocal(square + b2))
+
+
 SHELLS = (0.5, 1.0, 2.0)
 """Radii at which a neuron can tell inside from outside, in units of the length."""
 
@@ -80,7 +90,7 @@ SEEN = 4 + len(SHELLS)
 
 def count_one(charges: tuple[float, ...]) -> int:
     """Return the number of features of `one_electron`."""
-    return 1 + SEEN * (len(charges) + len(_beyond_helium(charges)))
+    return 1 + SEEN * (len(charges) + len(_beyond_helium(charges))) + 3 * len(charges)
 
 
 def count_two(charges: tuple[float, ...]) -> int:

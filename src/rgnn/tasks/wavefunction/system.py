@@ -120,7 +120,9 @@ def build(
         np.asarray(numbers, float),
         Spins(up, electrons - up),
         name,
-        symbols=tuple(symbols),
+        # One electron at one nucleus is hydrogen-like.
+        -0.5 * numbers[0] ** 2 if electrons == len(numbers) == 1 else None,
+        tuple(symbols),
     )
 
 

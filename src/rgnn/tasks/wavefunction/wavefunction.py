@@ -218,12 +218,13 @@ def _train(
 ) -> Wavefunction:
     key = keys.child(keys.root(psi.seed), "train")
     training = psi.config.training
-    total = -(-(training.iterations or 0) // BLOCK) * BLOCK
+    total = training.iterations or 0
     state, trace = _resume_or_start(psi, checkpoint, key)
     state = state._replace(walkers=spread(state.walkers))
-    while int(state.iteration) < total:
+    while (done := int(state.iteration)) < total:
+        count = min(BLOCK, total - done)
         state, info = vmc.run(
-            psi.problem, psi.readouts, state, key, training=training, iterations=BLOCK
+            psi.problem, psi.readouts, state, key, training=training, iterations=count
         )
         check_info(info, state)
         trace = Trace(*(np.append(a, np.asarray(b)) for a, b in zip(trace, info[:4], strict=True)))
