@@ -99,8 +99,9 @@ def curve(shared: Path, seed: int) -> Rows:
     for count in (1, 2, 4, 7, 10):
         model, cost = fitted(sets["train"][:count], seed=seed)
         unit = numbers(model, sets["graphene, perfect cell"])
-        bands = {key: unit[key] for key in ("band_mae_meV", "band_max_meV", "ghost_states")}
-        yield f"3×3 after {count} of the 14 frames", {**numbers(model, sets["graphene 3×3"]), **bands, **cost}
+        bands = {key: value for key, value in unit.items() if key.startswith(("band_", "ghost_"))}
+        found = {**numbers(model, sets["graphene 3×3"]), **bands, **cost}
+        yield f"3×3 after {count} of the 14 frames", found
 
 
 def ladder(shared: Path, seed: int) -> Rows:
