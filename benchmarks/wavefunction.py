@@ -150,7 +150,10 @@ def _hydrogen_like(target: Molecule, z: int, seed: int) -> jax.Array:
 
 def _off(name: str, energies: jax.Array, truth: float) -> Row:
     values = np.asarray(energies, float)
-    return {f"{name}_error": float(abs(values - truth).max()), f"{name}_variance": values.var()}
+    return {
+        f"{name}_error": float(abs(values - truth).max()),
+        f"{name}_variance": float(values.var()),
+    }
 
 
 def timing(seed: int, walkers: int = 512) -> Row:
@@ -271,7 +274,7 @@ CASES: dict[str, Callable[[int], Row]] = {
     "h": partial(energy, system="H"),
     "he+": partial(energy, system="He", charge=1),
     "h2": partial(energy, system="H2", settings=("evaluation.error_mHa=0.05",)),
-    "h2-noisy": partial(energy, system="H2", noise=NOISE),
+    "h2-noisy": partial(energy, system="H2", noise=NOISE, settings=("evaluation.error_mHa=0.15",)),
     "h2-curve": curve,
     "he": partial(energy, system="He"),
     "li": partial(energy, system="Li"),

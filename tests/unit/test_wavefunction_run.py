@@ -25,7 +25,7 @@ TINY = (
     "size.layers=1",
     "training.walkers=64",
     "training.chunk=64",
-    "training.iterations=20",
+    "training.iterations=12",  # a block of ten and the rest
     "training.moves=2",
     "evaluation.samples=20",
     "evaluation.moves=2",
@@ -81,7 +81,7 @@ def test_a_run_directory_holds_what_the_contract_names(finished):
         "frozen_weights",
         "trained_fraction",
     }
-    assert metrics["steps"] == 20
+    assert metrics["steps"] == 12
     assert abs(metrics["error_mHa"]) < 100
     assert abs(metrics["dipole_ebohr"][0]) < 1
 

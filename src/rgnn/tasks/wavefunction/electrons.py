@@ -83,7 +83,7 @@ def to_electrons(f: Field, spins: Spins) -> Field:
 
 
 def scatter(f: Field) -> Field:
-    """Return a function of each electron's own position as one of all; leave one of all as it is."""
+    """Return a function of each electron's own position as one of all; one of all as it is."""
     n, batch = f.shape[-2], len(f.shape) - 2
     if not isinstance(f, Jet) or f.dx.shape[1] == 3 * n:
         return f

@@ -3,7 +3,8 @@
 Nothing here has a cusp: the exact ones are factors of their own (`jastrow`). At a nucleus e^(−Zr)
 is the cusp of the spherical part of ψ, but a part that changes sign with the direction v needs
 v e^(−Zr/2) (Pack and Byers Brown, J. Chem. Phys. 45, 556, 1966), which differs from a smooth
-function times e^(−Zr) by v r: without it the local energy jumps across the nucleus. Electrons are therefore shown directions smooth and with that kink, and readouts can mix the two.
+function times e^(−Zr) by v r: without it the local energy jumps across the nucleus. Electrons
+are therefore shown directions smooth and with that kink, and readouts can mix the two.
 Lengths are scaled with the nuclear charge, so that a core is resolved as well as a bond.
 """
 
