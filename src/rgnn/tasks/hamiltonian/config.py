@@ -97,8 +97,11 @@ class HamiltonianConfig:
     atom: AtomConfig = field(default_factory=AtomConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     periphery: Periphery = field(default_factory=lambda: Periphery(rung="exact"))
-    limit: float = 12.0
-    """Range of an input of the chip, in units of the spread over the training frames."""
+    limit: float = 5.0
+    """Range of densities and states as inputs of the chip, in units of their spread over the
+    training frames; beyond it, quantised inputs are clipped."""
+    product_limit: float = 12.0
+    """Range of products of two mixtures as inputs, which have longer tails."""
 
 
 def _require(condition: bool, message: str) -> None:

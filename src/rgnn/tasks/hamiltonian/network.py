@@ -68,7 +68,13 @@ class Layout:
         """Return all matrices, cut out of `chip`."""
         shapes = self.shapes(config)
         blocks = cut(chip, list(shapes.values()))
-        return Bank.build(shapes, blocks, config.periphery, config.limit)
+        return Bank.build(
+            shapes,
+            blocks,
+            config.periphery,
+            limit=config.limit,
+            product_limit=config.product_limit,
+        )
 
 
 SOURCE = "atom.source"

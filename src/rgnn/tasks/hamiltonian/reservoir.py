@@ -26,6 +26,9 @@ from rgnn.tasks.hamiltonian.states import States
 _FEW, _MANY = 128, 1024
 """Rows per read: always one of two numbers, so that each matrix is compiled twice at most."""
 
+_MIXED = "mixed"
+"""Kind of the matrices that mix products."""
+
 Shapes = dict[str, tuple[int, int]]
 """Name of a matrix → (outputs, inputs)."""
 
@@ -38,13 +41,26 @@ class Bank:
 
     @staticmethod
     def build(
-        shapes: Shapes, blocks: Sequence[Block], periphery: Periphery, limit: float
+        shapes: Shapes,
+        blocks: Sequence[Block],
+        periphery: Periphery,
+        *,
+        limit: float,
+        product_limit: float,
     ) -> "Bank":
-        """Return the matrices realised by `blocks`, in the order of `shapes`."""
+        """Return the matrices realised by `blocks`, in the order of `shapes`.
+
+        Inputs may reach ± `limit`, products of two mixtures ± `product_limit`.
+        """
         with jax.enable_x64(True):
             return Bank(
                 {
-                    name: mount(block, periphery, limit=limit, dtype="float64")
+                    name: mount(
+                        block,
+                        periphery,
+                        limit=product_limit if name.split(".")[1] == _MIXED else limit,
+                        dtype="float64",
+                    )
                     for name, block in zip(shapes, blocks, strict=True)
                 }
             )
@@ -112,7 +128,7 @@ def bond_shapes(sizes: Mapping[Channel, int], config: BondConfig, m_max: int) ->
             shapes[_name("left", channel)] = (config.products, size)
             shapes[_name("right", channel)] = (config.products, size)
     for channel, pairs in bond_products(config, m_max).items():
-        shapes[_name("mixed", channel)] = (config.mixed, config.products * len(pairs))
+        shapes[_name(_MIXED, channel)] = (config.mixed, config.products * len(pairs))
     return shapes
 
 
@@ -136,7 +152,7 @@ def bond_features(
         if pairs := table.get(channel):
             products = [_product(left[a], right[b], a, b, channel.m) for a, b in pairs]
             inputs = np.concatenate(products, axis=1)
-            parts.append(bank.read_complex(_name("mixed", channel), inputs, key))
+            parts.append(bank.read_complex(_name(_MIXED, channel), inputs, key))
         if parts:
             out[channel] = np.concatenate(parts, axis=1)
     return out
@@ -172,7 +188,7 @@ def atom_shapes(
         shapes[f"atom.left.{degree}"] = (config.products, near[0])
         shapes[f"atom.right.{degree}"] = (config.products, near[0])
     for degree, pairs in atom_products(near[1], degrees).items():
-        shapes[f"atom.mixed.{degree}"] = (config.mixed, config.products * len(pairs))
+        shapes[f"atom.{_MIXED}.{degree}"] = (config.mixed, config.products * len(pairs))
     return shapes
 
 
@@ -201,7 +217,7 @@ def atom_features(
         ]
         mixed = _by_component(
             np.concatenate(products, axis=1),
-            lambda x, degree=degree: bank.read(f"atom.mixed.{degree}", x, key),
+            lambda x, degree=degree: bank.read(f"atom.{_MIXED}.{degree}", x, key),
         )
         single = [linear[degree]] if degree < len(linear) else []
         out.append(np.concatenate([*single, mixed], axis=1))
