@@ -24,6 +24,7 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_paralleli
 
 import numpy as np
 
+from hamiltonian_choices import choices
 from hamiltonian_large import large
 from hamiltonian_size import size
 from hamiltonian_spectrum import spectrum
@@ -196,6 +197,7 @@ CASES: dict[str, Callable[[Path, int], Rows]] = {
     "ethanol": molecule("ethanol", "CH3CH2OH"),
     "size": size,
     "spectrum": spectrum,
+    "choices": choices,
     "large": large,
 }
 
@@ -229,6 +231,8 @@ SPECTRUM = {
     )
 }
 
+CHOICES = {name: SHOWN[name] for name in ("h_mae_meV", "h_rmse_meV", "onsite_mae_meV")}
+
 SIZES = {
     "n_orbitals": "orbitals",
     "predict_cpu_seconds": "predict (CPU s)",
@@ -241,9 +245,9 @@ SIZES = {
 
 def page(known: dict) -> str:
     """Return the whole page of results."""
-    sections = {"": {}, "left out": {}, "sheet": {}}
+    sections: dict[str, dict] = {start: {} for start in ("left out", "chosen", "sheet", "")}
     for name, runs in known["rows"].items():
-        place = next((part for part in sections if part and name.startswith(part)), "")
+        place = next(start for start in sections if name.startswith(start))
         sections[place][name] = runs
     return (
         f"# Hamiltonians, measured {known['date']}\n\n`python benchmarks/hamiltonian.py SHARED`, "
@@ -251,8 +255,9 @@ def page(known: dict) -> str:
         "was tried: [howto](../howto/hamiltonian.md).\n\n"
         f"{table(sections[''], SHOWN)}\n\n## Protecting the spectrum\n\nThe four most distorted "
         "training frames, left out of the fit: no test data.\n\n"
-        f"{table(sections['left out'], SPECTRUM)}\n\n## Large structures\n\n"
-        f"{table(sections['sheet'], SIZES)}\n"
+        f"{table(sections['left out'], SPECTRUM)}\n\n## Settings\n\nFour training frames left out "
+        f"of the fit: no test data.\n\n{table(sections['chosen'], CHOICES)}\n\n"
+        f"## Large structures\n\n{table(sections['sheet'], SIZES)}\n"
     )
 
 
