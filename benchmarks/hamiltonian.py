@@ -27,7 +27,7 @@ import numpy as np
 from hamiltonian_choices import choices
 from hamiltonian_large import large
 from hamiltonian_size import size
-from hamiltonian_spectrum import spectrum
+from hamiltonian_spectrum import difference, spectrum
 from rgnn.bands import kspace
 from rgnn.core.structure import Structure
 from rgnn.core.units import HARTREE_IN_EV
@@ -197,6 +197,7 @@ CASES: dict[str, Callable[[Path, int], Rows]] = {
     "ethanol": molecule("ethanol", "CH3CH2OH"),
     "size": size,
     "spectrum": spectrum,
+    "difference": difference,
     "choices": choices,
     "large": large,
 }

@@ -35,10 +35,8 @@ Rows = Iterator[tuple[str, dict[str, float]]]
 
 
 def spectrum(shared: Path, seed: int) -> Rows:
-    """Small overlap eigenvalues projected out or searched for ghosts; H − H0 of two centres."""
-    frames = read_all([shared / "data/graphene_openmx/train"])
-    train = [f for n, f in enumerate(frames) if n not in LEFT_OUT]
-    test = [frames[n] for n in LEFT_OUT]
+    """Small overlap eigenvalues projected out or searched for ghosts."""
+    train, test = _split(shared)
     for count in (len(train), FEW):
         start = time.process_time()
         model = HamiltonianModel.fit(train[:count], seed=seed)
@@ -48,11 +46,22 @@ def spectrum(shared: Path, seed: int) -> Rows:
             yield f"left out, {count} frames: {name}", {**_errors(test, predicted, way), **cost}
     for name, way in WAYS.items():
         yield f"left out, exact H and S: {name}", _errors(test, test, way)
+
+
+def difference(shared: Path, seed: int) -> Rows:
+    """Learn H − H0, where a first fit gives the two-centre part H0 of the blocks between atoms."""
+    train, test = _split(shared)
     base = HamiltonianModel.fit(train, seed=seed, config=_two_centre())
-    rest = HamiltonianModel.fit([_minus(f, base) for f in train], seed=seed)
-    both = [_plus(rest.predict_frame(f.structure), base) for f in test]
+    rest = HamiltonianModel.fit([_shifted(f, base, -1.0) for f in train], seed=seed)
+    both = [_shifted(rest.predict_frame(f.structure), base, 1.0) for f in test]
     name = f"left out, {len(train)} frames: H − H0, two-centre H0"
     yield name, _errors(test, both, WAYS["plain"])
+
+
+def _split(shared: Path) -> tuple[list[HamiltonianFrame], list[HamiltonianFrame]]:
+    frames = read_all([shared / "data/graphene_openmx/train"])
+    train = [f for n, f in enumerate(frames) if n not in LEFT_OUT]
+    return train, [frames[n] for n in LEFT_OUT]
 
 
 def _two_centre() -> HamiltonianConfig:
@@ -61,25 +70,19 @@ def _two_centre() -> HamiltonianConfig:
     return HamiltonianConfig(bond=bond, atom=AtomConfig(linear=1, products=1, mixed=1))
 
 
-def _blocks(frame: HamiltonianFrame) -> dict[tuple[int, ...], np.ndarray]:
-    keys = np.column_stack([frame.first, frame.second, frame.image]).tolist()
-    return dict(zip(map(tuple, keys), np.moveaxis(frame.hamiltonian, 1, 0), strict=True))
-
-
 def _shifted(frame: HamiltonianFrame, base: HamiltonianModel, sign: float) -> HamiltonianFrame:
-    known = _blocks(base.predict_frame(frame.structure))
-    own = _blocks(frame)
+    """Return the frame with the blocks between atoms that `base` predicts added to its own."""
+    known = base.predict_frame(frame.structure)
+    blocks = np.moveaxis(known.hamiltonian, 1, 0)
+    between = zip(_keys(known), known.onsite, blocks, strict=True)
+    added = {key: block for key, onsite, block in between if not onsite}
     none = np.zeros_like(frame.hamiltonian[:, 0])
-    shifted = [values + sign * known.get(key, none) for key, values in own.items()]
-    return replace(frame, hamiltonian=np.stack(shifted, axis=1))
+    shift = np.stack([added.get(key, none) for key in _keys(frame)], axis=1)
+    return replace(frame, hamiltonian=frame.hamiltonian + sign * shift)
 
 
-def _minus(frame: HamiltonianFrame, base: HamiltonianModel) -> HamiltonianFrame:
-    return _shifted(frame, base, -1.0)
-
-
-def _plus(frame: HamiltonianFrame, base: HamiltonianModel) -> HamiltonianFrame:
-    return _shifted(frame, base, 1.0)
+def _keys(frame: HamiltonianFrame) -> list[tuple[int, ...]]:
+    return [*map(tuple, np.column_stack([frame.first, frame.second, frame.image]).tolist())]
 
 
 def _errors(
