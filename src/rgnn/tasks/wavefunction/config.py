@@ -11,7 +11,7 @@ from rgnn.tasks.wavefunction.vmc import Training
 
 _WIDTHS = ((2, 64), (4, 48))
 _ITERATIONS = ((1, 60), (2, 150), (4, 300))
-_DETERMINANTS = ((2, 1), (6, 5))
+_DETERMINANTS = ((2, 4), (6, 5))
 _SAMPLES = ((2, 1200), (4, 400))
 
 
