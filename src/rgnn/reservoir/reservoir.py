@@ -195,8 +195,9 @@ class Reservoir(eqx.Module):
         key: PRNGKeyArray | None,
     ) -> tuple[Float[Array, " n_atom"], PairGradient]:
         """Return site energies w · φ_i and the derivatives of their sum by all pair vectors."""
-        a = self.activate(around, key)
-        return self._pull(a, around, weights, self._moves(a, around, key), key)
+        a, per_atom = self.activate(around, key), weights[around.full.species]
+        energies = jnp.sum(a.invariants * per_atom, axis=-1)
+        return energies, self.pull(a, around, per_atom, key)
 
     def spread(
         self, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
@@ -204,7 +205,23 @@ class Reservoir(eqx.Module):
         """Return energies and gradients of several readouts on one noise-free activation."""
         a = self.activate(around, None)
         moves = self._moves(a, around, None)
-        return jax.lax.map(lambda w: self._pull(a, around, w, moves, None), weights)
+
+        def read(own: Array) -> tuple[Array, PairGradient]:
+            per_atom = own[around.full.species]
+            energies = jnp.sum(a.invariants * per_atom, axis=-1)
+            return energies, self._pull(a, around, per_atom, moves, None)
+
+        return jax.lax.map(read, weights)
+
+    def pull(
+        self,
+        a: Activation,
+        around: Surroundings,
+        slope: Float[Array, "n_atom n_feature"],
+        key: PRNGKeyArray | None,
+    ) -> PairGradient:
+        """Return the derivatives of an energy by all pair vectors, from those by the features."""
+        return self._pull(a, around, slope, self._moves(a, around, key), key)
 
     def _moves(
         self, a: Activation, around: Surroundings, key: PRNGKeyArray | None
@@ -235,26 +252,24 @@ class Reservoir(eqx.Module):
         self,
         a: Activation,
         around: Surroundings,
-        weights: Float[Array, "n_species n_feature"],
+        slope: Float[Array, "n_atom n_feature"],
         moves: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None,
         key: PRNGKeyArray | None,
-    ) -> tuple[Float[Array, " n_atom"], PairGradient]:
-        per_atom = weights[around.full.species]
-        energies = jnp.sum(a.invariants * per_atom, axis=-1)
+    ) -> PairGradient:
         plan, slopes = (*self.plan, *self.message_plan), a.slopes.own + a.slopes.message
         slices = around.full.slices
-        skip, mixed = per_atom[:, : self.n_skip], per_atom[:, self.n_skip :]
+        skip, mixed = slope[:, : self.n_skip], slope[:, self.n_skip :]
         by_density = cotangents(plan, slopes, mixed, 0, self.layer.lmax)
         full = skip_gradient(skip, a.edges, slices) + pair_gradient(
             self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
         if self.message is None or a.sent is None or moves is None:
-            return energies, PairGradient(full, None)
-        own = per_atom[:, -self.n_message_feature :]
+            return PairGradient(full, None)
+        own = slope[:, -self.n_message_feature :]
         by_message = cotangents(self.message_plan, a.slopes.message, own, 1, self.message.lmax)
         near, by_scalar = self.message.gradient(a.sent.edges, a.sent.received, by_message, key)
         pull = jnp.zeros_like(a.sent.scalars).at[a.sent.near.neighbour].add(by_scalar)
-        return energies, PairGradient(full + jnp.einsum("iq,ijxq->ijx", pull, moves), near)
+        return PairGradient(full + jnp.einsum("iq,ijxq->ijx", pull, moves), near)
 
 
 def _evaluate(plan, pools) -> tuple[Array, list[list[Array]]]:

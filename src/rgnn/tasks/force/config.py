@@ -26,12 +26,27 @@ class UncertaintyConfig:
 
 
 @dataclass(frozen=True)
+class GateConfig:
+    """The trained last layer: a scalar per atom that gates a second readout."""
+
+    rounds: int = 0
+    """Alternating least-squares solutions for the readout behind the gate; 0 leaves the readout
+    linear. 2 gain most of what there is, on molecules a sixth of the force error, at the same cost
+    of inference and several times that of training."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rounds <= 20:
+            raise InputError(f"gate.rounds must lie in 0 … 20, got {self.rounds}")
+
+
+@dataclass(frozen=True)
 class ForceConfig:
     """A force field: the frozen network, the rung it runs on, and how its readout is trained."""
 
     reservoir: ReservoirConfig = field(default_factory=ReservoirConfig)
     periphery: Periphery = field(default_factory=Periphery)
     ridge: RidgeConfig = field(default_factory=RidgeConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     reads: int = 2
     """Reads of every training frame on a noisy chip; the Gram matrix averages over them and so
@@ -44,6 +59,8 @@ class ForceConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.reads <= 100:
             raise InputError(f"reads must lie in 1 … 100, got {self.reads}")
+        if self.gate.rounds and self.reservoir.message.scalars:
+            raise InputError("a gated readout needs a network without messages: message.scalars=0")
         if not 0 <= self.uncertainty.samples <= 1024:
             raise InputError(f"uncertainty.samples must lie in 0 … 1024, got {self.uncertainty}")
         if not (0 <= self.uncertainty.groups <= 100 and self.uncertainty.group_rows >= 3):

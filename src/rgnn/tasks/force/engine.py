@@ -16,6 +16,7 @@ from rgnn.graph.batch import Graph
 from rgnn.graph.neighbours import pairs_within
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.reservoir import Design, PairGradient, Reservoir, Surroundings
+from rgnn.tasks.force.gate import Network
 
 
 class Outcome(NamedTuple):
@@ -91,14 +92,22 @@ class Builder:
 
 
 @eqx.filter_jit
-def design(reservoir: Reservoir, around: Surroundings, key: PRNGKeyArray | None) -> Design:
+def design(reservoir: Network, around: Surroundings, key: PRNGKeyArray | None) -> Design:
     """Return invariants and the parts of their derivatives."""
     return reservoir.design(around, key=key)
 
 
 @eqx.filter_jit
+def features(
+    reservoir: Reservoir, around: Surroundings, key: PRNGKeyArray | None
+) -> Float[Array, "n_atom n_feature"]:
+    """Return the invariants of every atom."""
+    return reservoir.features(around, key=key)
+
+
+@eqx.filter_jit
 def energies_and_gradient(
-    reservoir: Reservoir,
+    reservoir: Network,
     around: Surroundings,
     weights: Float[Array, "n_species n_feature"],
     key: PRNGKeyArray | None,
@@ -109,7 +118,7 @@ def energies_and_gradient(
 
 @eqx.filter_jit
 def spread(
-    reservoir: Reservoir, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
+    reservoir: Network, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
 ) -> tuple[Float[Array, "k n_atom"], PairGradient]:
     """Return site energies and pair gradients of several readouts."""
     return reservoir.spread(around, weights)

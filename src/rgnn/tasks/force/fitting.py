@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from rgnn.core import keys
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Block, cut, macros_needed
@@ -19,11 +22,17 @@ from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
 from rgnn.tasks.force import engine, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
+from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
 from rgnn.tasks.force.model import ForceField
+from rgnn.tasks.force.readout import Readout
+from rgnn.tasks.force.refine import refine
 from rgnn.tasks.force.training import Progress, Sums
 
 _SAMPLE = 32
 """Frames looked at to set reference distances and input ranges."""
+
+_GATE_BODY_ORDER = 3
+"""Invariants up to this body order make the gate: cheap, and few enough to train."""
 
 _CLOSE = 5.0
 """Percentile of pair distances that counts as the reference distance of a pair of elements."""
@@ -49,46 +58,123 @@ def fit(
     design = blueprint(config.reservoir, len(elements))
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
-    blocks = blocks if prior is None else lines_read(design, blocks, prior.calibration.kept)
-    builder = engine.Builder(elements, config.reservoir)
-    groups = groups_to_leave_out(frames, config.uncertainty)
+    course = _Course(frames, elements, config, seed, progress)
+    resumed = training.Checkpoint(checkpoint, resume, identity(frames, chip, config, seed))
     with engine.arithmetic(config.precision):
-        if prior is None:
-            calibration = _calibration(frames, elements, design, blocks, builder, config)
-        else:
-            calibration = prior.calibration
-        network = assemble(
-            config.reservoir, calibration, blocks, config.periphery, config.precision
-        )
-        sums = training.accumulate(
+        if prior is not None:
+            return _with_prior(course, prior, chip, design, blocks, resumed)
+        calibration = _calibration(frames, elements, design, blocks, course.build, config)
+        network = course.mount(calibration, blocks)
+        sums = course.sums(network, resumed)
+        if config.reservoir.candidates > 1:
+            calibration, sums = _selected(calibration, sums, course, network)
+        kinds = _kinds(network.n_skip, design, calibration)
+        trained, gate = course.readout(sums, kinds), None
+        del sums
+        if config.gate.rounds:
+            narrow = course.mount(calibration, lines_read(design, blocks, calibration.kept))
+            gate, trained = _refined(course, narrow, trained, kinds, resumed)
+    return ForceField(config, elements, chip, calibration, trained, gate)
+
+
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """What stays the same from one pass over the training frames to the next."""
+
+    frames: Sequence[Frame]
+    elements: tuple[int, ...]
+    config: ForceConfig
+    seed: int
+    progress: Progress | None
+
+    @cached_property
+    def build(self) -> engine.Builder:
+        """Return the builder of the frames' surroundings."""
+        return engine.Builder(self.elements, self.config.reservoir)
+
+    @cached_property
+    def groups(self) -> dict[int, int]:
+        """Return the group of every frame that is left out."""
+        return groups_to_leave_out(self.frames, self.config.uncertainty)
+
+    def mount(self, calibration: Calibration, blocks: Sequence[Block]) -> Reservoir:
+        """Return the network on the rung of the configuration."""
+        c = self.config
+        return assemble(c.reservoir, calibration, blocks, c.periphery, c.precision)
+
+    def sums(self, network: Network, checkpoint: training.Checkpoint) -> Sums:
+        """Return the sums over all frames of what this network reads of them."""
+        return training.accumulate(
             network,
-            frames,
-            builder,
-            reads=config.reads,
-            use_stress=config.use_stress,
-            keep=groups,
-            seed=seed,
-            progress=progress,
+            self.frames,
+            self.build,
+            reads=self.config.reads,
+            use_stress=self.config.use_stress,
+            keep=self.groups,
+            seed=self.seed,
+            progress=self.progress,
             checkpoint=checkpoint,
-            resume=resume,
-            identity=identity(frames, chip, config, seed),
         )
-    if prior is None and config.reservoir.candidates > 1:
-        calibration, sums = _selected(
-            calibration, sums, frames, elements, network, config, seed, progress
+
+    def readout(
+        self, sums: Sums, kinds: Int[np.ndarray, " n"], prior: Readout | None = None
+    ) -> Readout:
+        """Return the readout these sums determine."""
+        return readout.train(
+            sums,
+            self.frames,
+            self.elements,
+            self.groups,
+            kinds,
+            self.config,
+            prior=prior,
+            seed=self.seed,
+            progress=self.progress,
         )
-    trained = readout.train(
-        sums,
-        frames,
-        elements,
-        groups,
-        _kinds(network.n_skip, design, calibration),
-        config,
-        prior=None if prior is None else prior.readout,
-        seed=seed,
-        progress=progress,
-    )
-    return ForceField(config, elements, chip, calibration, trained)
+
+
+def _with_prior(
+    course: _Course,
+    prior: ForceField,
+    chip: Chip,
+    design: Blueprint,
+    blocks: Sequence[Block],
+    checkpoint: training.Checkpoint,
+) -> ForceField:
+    """Return the force field that shares network and gate with the prior."""
+    network = course.mount(prior.calibration, lines_read(design, blocks, prior.calibration.kept))
+    kinds = _kinds(network.n_skip, design, prior.calibration)
+    own: Network = network
+    if prior.gate is not None:
+        own, kinds = gated(network, prior.gate), wider(kinds, len(kinds))
+    trained = course.readout(course.sums(own, checkpoint), kinds, prior.readout)
+    return ForceField(course.config, course.elements, chip, prior.calibration, trained, prior.gate)
+
+
+def _refined(
+    course: _Course,
+    network: Reservoir,
+    start: Readout,
+    kinds: Int[np.ndarray, " n_feature"],
+    checkpoint: training.Checkpoint,
+) -> tuple[Gate | None, Readout]:
+    """Return gate and readout trained by alternating least squares from a linear readout."""
+    key = keys.child(keys.root(course.seed), "gate") if network.noisy else None
+    features, species = [], []
+    for frame in _spread_out(course.frames, _SAMPLE):
+        around = course.build(frame.structure)
+        values = np.asarray(engine.features(network, around, key), np.float64)
+        features.append(values[: len(frame)])
+        species.append(np.asarray(around.full.species[: len(frame)]))
+    seen = np.concatenate(features), np.concatenate(species)
+    few_body = sum(p.width for p in network.plan if p.body_order <= _GATE_BODY_ORDER)
+    passes = count(1)
+
+    def solve(own: Gated, kinds: Int[np.ndarray, " n"]) -> Readout:
+        return course.readout(course.sums(own, checkpoint.of_pass(next(passes))), kinds)
+
+    n_gate, rounds = network.n_skip + few_body, course.config.gate.rounds
+    return refine(network, start, kinds, seen, n_gate, rounds, solve)
 
 
 def identity(frames: Sequence[Frame], chip: Chip, config: ForceConfig, seed: int) -> str:
@@ -122,19 +208,14 @@ def _shared_network(
 
 
 def _selected(
-    calibration: Calibration,
-    sums: Sums,
-    frames: Sequence[Frame],
-    elements: Sequence[int],
-    network: Reservoir,
-    config: ForceConfig,
-    seed: int,
-    progress: Progress | None,
+    calibration: Calibration, sums: Sums, course: _Course, network: Reservoir
 ) -> tuple[Calibration, Sums]:
     """Return the calibration that keeps the worthiest columns of the pool, and their sums."""
     skip, widths = network.n_skip, tuple(network.widths[1:])
-    pool = selection.Pool(skip, widths, sum(widths) // config.reservoir.candidates)
-    kept = selection.choose(sums, frames, elements, pool, seed=seed, progress=progress)
+    pool = selection.Pool(skip, widths, sum(widths) // course.config.reservoir.candidates)
+    kept = selection.choose(
+        sums, course.frames, course.elements, pool, seed=course.seed, progress=course.progress
+    )
     return replace(calibration, kept=kept), selection.narrow(sums, kept, skip)
 
 

@@ -19,9 +19,10 @@ from rgnn.device.chip import Chip
 from rgnn.io.structures import as_frames
 from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Calibration, assemble, lines_read
-from rgnn.reservoir.reservoir import Reservoir, Surroundings
+from rgnn.reservoir.reservoir import Surroundings
 from rgnn.tasks.force import engine
 from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.gate import Gate, Network, gated
 from rgnn.tasks.force.metrics import Prediction, score
 from rgnn.tasks.force.readout import Readout
 from rgnn.tasks.force.training import Progress
@@ -39,6 +40,8 @@ class ForceField:
     chip: Chip
     calibration: Calibration
     readout: Readout
+    gate: Gate | None = None
+    """What gates the second half of the readout; None where the readout is linear."""
 
     @staticmethod
     def fit(
@@ -94,26 +97,28 @@ class ForceField:
         return lines_read(pool, cut(self.chip, pool.all_shapes), self.calibration.kept)
 
     @cached_property
-    def reservoir(self) -> Reservoir:
-        """Return the frozen network, mounted on the rung of the configuration."""
+    def reservoir(self) -> Network:
+        """Return the frozen network, mounted on the rung of the configuration, with its gate."""
         with engine.arithmetic(self.config.precision):
-            return assemble(
+            network = assemble(
                 self.config.reservoir,
                 self.calibration,
                 self.blocks,
                 self.config.periphery,
                 self.config.precision,
             )
+            return network if self.gate is None else gated(network, self.gate)
 
     @cached_property
     def weights_count(self) -> dict[str, int | float]:
         """Return how many weights are trained and frozen, and the trained share.
 
         Frozen are the entries of matrices on the chip; trained is every number fitted to data:
-        readout weights and offsets, the calibration of the network, scales of error bars.
+        readout weights and offsets, the gate, the calibration of the network, scales of error bars.
         """
         readout = self.readout
         trained = readout.weights.size + readout.offset.size + self.calibration.size
+        trained += 0 if self.gate is None else self.gate.size
         trained += readout.force_noise.size + 2  # scale of the spread, misfit of the energy
         frozen = sum(block.weight.size for block in self.blocks)
         return {

@@ -12,6 +12,7 @@ from rgnn.device import archive
 from rgnn.io import model_file
 from rgnn.reservoir.build import Calibration
 from rgnn.tasks.force.config import ForceConfig
+from rgnn.tasks.force.gate import Gate
 from rgnn.tasks.force.model import ForceField
 from rgnn.tasks.force.readout import Readout
 
@@ -29,9 +30,11 @@ def save(model: ForceField, path: Path) -> None:
     calibration = {
         f"calibration.{f.name}": getattr(model.calibration, f.name) for f in fields(Calibration)
     }
+    gate = {} if model.gate is None else model.gate._asdict()
     arrays = (
         readout
         | calibration
+        | {f"gate.{name}": array for name, array in gate.items()}
         | {
             "elements": np.array(model.elements),
             "scalars": np.array([model.readout.spread_scale, model.readout.energy_noise]),
@@ -76,4 +79,5 @@ def _from_parts(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Forc
         archive.from_bytes(arrays["chip"]),
         Calibration(**under("calibration")),
         readout,
+        Gate(**under("gate")) if under("gate") else None,
     )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -13,8 +13,8 @@ from rgnn.core import keys
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
 from rgnn.readout.gram import Gram
-from rgnn.reservoir.reservoir import Reservoir
 from rgnn.tasks.force import engine
+from rgnn.tasks.force.gate import Network
 from rgnn.tasks.force.rows import VOIGT, Rows, assemble
 
 Progress = Callable[[str, int, int], None]
@@ -69,8 +69,25 @@ class Sums:
         self.energy_rows[self.done] += weight * rows.energy
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where sums are kept while a pass goes on, and what they belong to."""
+
+    path: Path | None
+    resume: bool
+    identity: str
+    """Names data, chip and settings: only a checkpoint of the same is continued."""
+
+    def of_pass(self, number: int) -> "Checkpoint":
+        """Return the checkpoint of a later pass over the same frames, a file of its own."""
+        path = self.path
+        if path is not None:
+            path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        return replace(self, path=path, identity=f"{self.identity} pass {number}")
+
+
 def accumulate(
-    reservoir: Reservoir,
+    reservoir: Network,
     frames: Sequence[Frame],
     build: engine.Builder,
     *,
@@ -79,18 +96,13 @@ def accumulate(
     keep: Collection[int],
     seed: int,
     progress: Progress | None,
-    checkpoint: Path | None,
-    resume: bool,
-    identity: str,
+    checkpoint: Checkpoint,
 ) -> Sums:
-    """Return the sums over all frames; with a checkpoint an interrupted run can be resumed.
-
-    `identity` names data, chip and settings: only a checkpoint of the same is continued.
-    """
+    """Return the sums over all frames; with a checkpoint an interrupted run can be resumed."""
     n_species = len(build.elements)
     sums = Sums.zeros(len(frames), n_species, reservoir.n_feature)
-    if resume and checkpoint is not None and checkpoint.exists():
-        sums = load(checkpoint, identity)
+    if checkpoint.resume and checkpoint.path is not None and checkpoint.path.exists():
+        sums = load(checkpoint.path, checkpoint.identity)
     root = keys.root(seed)
     saved = monotonic()
     try:
@@ -100,12 +112,12 @@ def accumulate(
             sums.done, sums.whole = number + 1, True
             if progress is not None:
                 progress("training frames", sums.done, len(frames))
-            if checkpoint is not None and monotonic() - saved > _SAVE_EVERY:
-                save(sums, checkpoint, identity)
+            if checkpoint.path is not None and monotonic() - saved > _SAVE_EVERY:
+                save(sums, checkpoint.path, checkpoint.identity)
                 saved = monotonic()
     except KeyboardInterrupt:
-        if checkpoint is not None and sums.whole:
-            save(sums, checkpoint, identity)
+        if checkpoint.path is not None and sums.whole:
+            save(sums, checkpoint.path, checkpoint.identity)
         raise
     for gram in (sums.forces, sums.virial):
         gram.flush()
@@ -114,7 +126,7 @@ def accumulate(
 
 def _add_frame(
     sums: Sums,
-    reservoir: Reservoir,
+    reservoir: Network,
     frame: Frame,
     build: engine.Builder,
     root,

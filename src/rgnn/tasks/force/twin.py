@@ -83,8 +83,11 @@ def train(
     """
     clock = _Clock()
     network = field.reservoir
-    if network.message is not None:
-        raise InputError("the fully trained twin has no message step; set message.scalars=0")
+    if not isinstance(network, Reservoir) or network.message is not None:
+        raise InputError(
+            "the fully trained twin has neither message step nor gate; set message.scalars=0 and "
+            "gate.rounds=0"
+        )
     build = engine.Builder(field.elements, field.config.reservoir)
     for frame in (*frames, *test):
         build(frame.structure)
