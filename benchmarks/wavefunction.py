@@ -86,7 +86,7 @@ def curve(seed: int) -> Row:
 
     With the defaults: `rgnn wavefunction fit H2 --out curve --scan 0.8:4:12`.
     """
-    short = ("training.iterations=100", "evaluation.error_mHa=0.15")
+    short = ("training.iterations=80", "evaluation.error_mHa=0.15")
     points = []
     for r in LENGTHS:
         points.append(energy(seed, "H2", bond_length=float(r), settings=short))
@@ -246,13 +246,12 @@ def _by_differences(problem: vmc.Problem, readouts, x, key, order: int, step):
 
 def _differences(psi, problem, x, draws: int, order: int, step: float) -> np.ndarray:
     """Return kinetic energies (draw, walker) from finite differences, every read with its noise."""
-    step = np.float32(step)
-    return np.stack(
-        [
-            np.asarray(_by_differences(problem, psi.readouts, x, keys.root(d), order, step), float)
-            for d in range(draws)
-        ]
-    )
+    single = np.float32(step)
+    drawn = [
+        _by_differences(problem, psi.readouts, x, keys.root(draw), order, single)
+        for draw in range(draws)
+    ]
+    return np.stack([np.asarray(t, float) for t in drawn])
 
 
 def _rms(error: np.ndarray) -> float:
@@ -296,7 +295,7 @@ def recorded() -> dict:
 
 def keep(case: str, runs: list[Row]) -> None:
     """Add these results to those recorded."""
-    known = recorded() | {"machine": platform.processor() or "x86_64"}
+    known: dict = recorded() | {"machine": platform.processor() or "x86_64"}
     known["cases"][case] = {"date": date.today().isoformat(), "runs": runs}
     STORE.write_text(json.dumps(known, indent=1) + "\n")
 
