@@ -14,6 +14,9 @@ from rgnn.tasks.hamiltonian.surroundings import around
 _ROOM = 1.5
 """Distance [Å] beyond the longest seen within which blocks of endless orbitals fade to 0."""
 
+_DEAD = 1e-3
+"""Overlap below which blocks have died out."""
+
 ElementPair = tuple[int, int]
 """Atomic numbers of the two ends, the smaller first."""
 
@@ -107,17 +110,16 @@ def _precedes(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def reach_of(frames: Sequence[HamiltonianFrame]) -> dict[ElementPair, float]:
     """Return the distance [Å] at which the blocks of each element pair end.
 
-    Numerical orbitals end at a radius: where the longest blocks have died out, their distance is
-    the cutoff. Blocks that are still alive at the longest distance seen get room to fade.
+    Numerical orbitals end at a radius: where the overlaps of the longest blocks have died out,
+    their distance is the cutoff. Blocks still alive at the longest distance seen get room to fade.
     """
     longest: dict[ElementPair, float] = {}
     alive: dict[ElementPair, bool] = {}
     for frame in frames:
-        scale = np.abs(frame.hamiltonian).max()
         for pair, bonds in bonds_of_frame(frame).items():
             end = float(bonds.distance.max())
-            outermost = frame.hamiltonian[:, bonds.block[bonds.distance > 0.98 * end]]
+            outermost = frame.overlap[bonds.block[bonds.distance > 0.98 * end]]
             if end > longest.get(pair, 0.0):
                 longest[pair] = end
-                alive[pair] = bool(np.abs(outermost).max() > 2e-3 * scale)
+                alive[pair] = bool(np.abs(outermost).max() > _DEAD)
     return {pair: end + _ROOM if alive[pair] else end * (1 + 1e-3) for pair, end in longest.items()}
