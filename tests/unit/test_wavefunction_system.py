@@ -42,6 +42,7 @@ def test_reference_energies_follow_the_geometry():
     assert molecule("H2", bond_length=1.45).reference == pytest.approx(-1.17405, abs=2e-4)
     assert molecule("LiH", bond_length=2.0).reference is None
     assert molecule("Li", charge=1).reference is None
+    assert molecule("He", charge=1).reference == molecule("Be", charge=3).reference / 4 == -2.0
 
 
 def test_geometry_files_are_in_angstrom(tmp_path):
