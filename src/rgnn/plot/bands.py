@@ -83,8 +83,10 @@ def error_by_distance(
 def spectra(
     reference: Float[np.ndarray, " n_level"], predicted: Float[np.ndarray, " n_level"], fermi: float
 ) -> Figure:
-    """Return the error [meV] of every level against its energy [eV] above the Fermi level."""
+    """Return the error [meV] of levels against their energy [eV], up to 15 eV above `fermi`."""
     figure, (axes,) = panels(width=4.6)
+    shown = reference < fermi + 15.0
+    reference, predicted = reference[shown], predicted[shown]
     axes.axvspan(float(reference.min()) - fermi - 1, 2.0, color=FAINT, alpha=0.15, lw=0)
     axes.axhline(0.0, color=INK, lw=0.6)
     axes.plot(reference - fermi, 1000 * (predicted - reference), "o", ms=2.5, mew=0, alpha=0.6)
