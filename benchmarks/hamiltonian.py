@@ -260,7 +260,8 @@ def page(known: dict) -> str:
     return (
         f"# Hamiltonians, measured {known['date']}\n\n`python benchmarks/hamiltonian.py SHARED`, "
         "mean ± standard deviation over chip seeds, one thread. How to read the columns, and what "
-        "was tried: [howto](../howto/hamiltonian.md).\n\n"
+        "was tried: [howto](../howto/hamiltonian.md). After fewer frames, bands are those of the "
+        "perfect cell.\n\n"
         f"{table(sections[''], SHOWN)}\n\n## Protecting the spectrum\n\nThe four most distorted "
         "training frames, left out of the fit: no test data.\n\n"
         f"{table(sections['left out'], SPECTRUM)}\n\n## Settings\n\nFour training frames left out "
