@@ -251,23 +251,33 @@ SIZES = {
 }
 
 
+SECTIONS = {
+    "left out": (
+        "Protecting the spectrum",
+        "The four most distorted training frames, left out of the fit: no test data.",
+        SPECTRUM,
+    ),
+    "chosen": ("Settings", "Four training frames left out of the fit: no test data.", CHOICES),
+    "sheet": ("Large structures", "Rippled graphene.", SIZES),
+}
+"""Start of the names of rows → heading, text and columns of their section."""
+
+
 def page(known: dict) -> str:
     """Return the whole page of results."""
-    sections: dict[str, dict] = {start: {} for start in ("left out", "chosen", "sheet", "")}
+    rows = {start: {} for start in (*SECTIONS, "")}
     for name, runs in known["rows"].items():
-        place = next(start for start in sections if name.startswith(start))
-        sections[place][name] = runs
-    return (
+        rows[next(start for start in rows if name.startswith(start))][name] = runs
+    parts = [
         f"# Hamiltonians, measured {known['date']}\n\n`python benchmarks/hamiltonian.py SHARED`, "
         "mean ± standard deviation over chip seeds, one thread. How to read the columns, and what "
         "was tried: [howto](../howto/hamiltonian.md). After fewer frames, bands are those of the "
-        "perfect cell.\n\n"
-        f"{table(sections[''], SHOWN)}\n\n## Protecting the spectrum\n\nThe four most distorted "
-        "training frames, left out of the fit: no test data.\n\n"
-        f"{table(sections['left out'], SPECTRUM)}\n\n## Settings\n\nFour training frames left out "
-        f"of the fit: no test data.\n\n{table(sections['chosen'], CHOICES)}\n\n"
-        f"## Large structures\n\n{table(sections['sheet'], SIZES)}\n"
-    )
+        f"perfect cell.\n\n{table(rows[''], SHOWN)}\n"
+    ]
+    for start, (heading, text, shown) in SECTIONS.items():
+        if rows[start]:
+            parts.append(f"\n## {heading}\n\n{text}\n\n{table(rows[start], shown)}\n")
+    return "".join(parts)
 
 
 def main() -> None:
