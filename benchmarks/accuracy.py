@@ -66,6 +66,7 @@ CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),
     "chosen": size(pair_width=96, triple_width=128, candidates=2),
     "small gated": size(2, pair_width=64, triple_width=64),
+    "gated": size(2, pair_width=96, triple_width=128, candidates=2),
 }
 GLASS = {
     "small": size(single_width=48, pair_width=32, triple_width=40),
@@ -261,19 +262,21 @@ def keep(run: dict) -> list[dict]:
     return known
 
 
+_ABOUT = (
+    "`python benchmarks/accuracy.py DATA`, one thread of an x86_64 processor shared with other "
+    "work, so CPU seconds, not wall time. Sizes are in the script. `chosen` networks keep the "
+    "better half of their columns, `gated` ones too and gate a second readout, `small gated` ones "
+    "do that with all columns; `complete` ones are linear ACE, twins the same network with every "
+    "weight trained. Recorded numbers were measured elsewhere and read in."
+)
+
+
 def report() -> str:
     """Write table and figure of all runs kept and return the table."""
     runs = json.loads((RESULTS / "accuracy.json").read_text())["runs"]
     latest = max(run["date"] for run in runs)
     text = f"# Accuracy against cost, measured up to {latest}\n\n"
-    text += "`python benchmarks/accuracy.py DATA`, one thread of an x86_64 processor shared with "
-    text += "other work, so CPU seconds, not wall time. Sizes are in the script. `chosen` networks "
-    text += "keep the better half of their columns, `gated` ones too and gate a second readout, "
-    text += (
-        "`small gated` ones do that with all columns; `complete` ones are linear ACE, twins the "
-    )
-    text += "same network with every weight trained. Recorded numbers were measured elsewhere and "
-    text += "read in.\n\n" + table(runs)
+    text += f"{_ABOUT}\n\n{table(runs)}"
     (RESULTS / "accuracy.md").write_text(text + "\n\n![error against CPU seconds](accuracy.png)\n")
     draw(runs, RESULTS / "accuracy.png")
     return table(runs)
