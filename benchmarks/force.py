@@ -37,6 +37,7 @@ NO_MESSAGE = MessageConfig(scalars=0)
 MOLECULE = ReservoirConfig(
     cutoff=5.0, single_width=24, pair_width=96, triple_width=160, message=NO_MESSAGE
 )
+AROUND = replace(MOLECULE, skip_width=128)
 METAL = ReservoirConfig(
     cutoff=5.0, single_width=24, pair_width=128, triple_width=160, message=NO_MESSAGE
 )
@@ -71,12 +72,17 @@ def fit_and_test(
 
 
 def acac(
-    data: Path, seed: int, frames: int, rung: str = "exact", noise: float | None = None
+    data: Path,
+    seed: int,
+    frames: int,
+    rung: str = "exact",
+    noise: float | None = None,
+    network: ReservoirConfig = MOLECULE,
 ) -> dict[str, float]:
     """Acetylacetone, first `frames` training frames, the whole 300 K test trajectory."""
     train = read_frames(data / "acac/train_300K.extxyz")[:frames]
     test = read_frames(data / "acac/test_MD_300K.extxyz")
-    return fit_and_test(train, test, config(MOLECULE, rung), seed, chip=_chip(seed, noise))[1]
+    return fit_and_test(train, test, config(network, rung), seed, chip=_chip(seed, noise))[1]
 
 
 def mo(data: Path, seed: int) -> dict[str, float]:
@@ -178,7 +184,9 @@ CASES: dict[str, Callable[[Path, int], dict[str, float]]] = {
     "ladder-crossbar-2%": lambda data, seed: ladder(data, seed, "crossbar", 0.02),
     "ladder-crossbar-5%": lambda data, seed: ladder(data, seed, "crossbar", 0.05),
     "acac-200-crossbar-2%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.02),
-    "acac-200-crossbar-5%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.05),
+    "acac-200-skip": lambda data, seed: acac(data, seed, 200, network=AROUND),
+    "acac-200-skip-crossbar-2%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.02, AROUND),
+    "acac-200-skip-crossbar-5%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.05, AROUND),
     "speed-192": speed,
     "nve": nve,
 }

@@ -14,6 +14,7 @@ SMALL = ReservoirConfig(
     single_width=8,
     pair_width=4,
     triple_width=4,
+    skip_width=3,
     message=MessageConfig(
         scalars=2, source_width=2, cutoff=2.5, n_radial=3, pair_width=2, triple_width=2
     ),

@@ -52,6 +52,37 @@ def test_reads_approximate_the_product_with_weight(mv):
     assert np.sqrt((error**2).mean()) < 0.2 * exact.std()
 
 
+def test_repeating_a_read_averages_out_rounding_and_noise(mv):
+    """16 reads: noise falls four times, rounding of inputs sixteen times."""
+    x = jnp.clip(batch(), -LIMIT, LIMIT)
+    exact = np.asarray(Exact(mv.weight)(x))
+    single = np.square(np.asarray(mv(x, key=KEY)) - exact).mean()
+    repeated = np.square(np.asarray(mv.repeated(x, 16, key=KEY)) - exact).mean()
+    assert repeated <= single / 6
+
+
+def test_repeated_reads_follow_their_law():
+    """An activation whose largest entry is the range is a tangent on its own scale."""
+    mv, reads, draws = rung("crossbar", noise=0.05, adc_bits=None), 3, 4000
+    x = batch(1) * LIMIT / np.abs(batch(1)).max()
+    law = mv.tangent_law(x, reads)
+    mean, variance = (
+        np.asarray(m)[0] for m in (law.drive @ mv.weight.T, law.power @ mv.read_variance.T)
+    )
+    keys = jax.random.split(KEY, draws)
+    drawn = np.asarray(jax.vmap(lambda k: mv.repeated(x, reads, key=k)[0])(keys))
+    assert np.abs((drawn.mean(axis=0) - mean) / np.sqrt(variance / draws)).max() < 4.5
+    assert np.abs(np.log(drawn.var(axis=0) / variance)).max() < 4.5 * np.sqrt(2 / draws)
+
+
+def test_n_dithered_roundings_are_one_to_an_nth_of_a_code():
+    mv, x = rung("quantised", dtype="float32"), jnp.clip(batch(), -LIMIT, LIMIT)
+    codes = np.round(np.asarray(x) / LIMIT * 127 * 8) / 8
+    expected = codes @ np.asarray(mv.weight).T * (LIMIT / 127)
+    np.testing.assert_allclose(mv.repeated(x, 8), expected, rtol=1e-4, atol=1e-4)
+    assert not mv.repeated(jnp.zeros((2, N_IN)), 8).any()
+
+
 def test_same_key_same_read_other_key_other_noise(mv):
     x = batch()
     first, again, other = (mv(x, key=jax.random.key(seed)) for seed in (1, 1, 2))
@@ -100,10 +131,11 @@ def test_a_rounded_read_never_depends_on_its_batch_mates(name, wiring, noise, dt
     with jax.enable_x64(dtype == "float64"):
         mv = rung(name, wiring=wiring, noise=noise, dtype=dtype)
         x = jnp.asarray(np.random.default_rng(1).normal(size=(257, N_IN)), dtype)
-        read = jax.jit(lambda v: mv(v, key=KEY))
-        whole = read(x)
-        for n in (1, 2, 64):
-            np.testing.assert_array_equal(read(x[:n]), whole[:n])
+        for read in (lambda v: mv(v, key=KEY), lambda v: mv.repeated(v, 4, key=KEY)):
+            read = jax.jit(read)
+            whole = read(x)
+            for n in (1, 2, 64):
+                np.testing.assert_array_equal(read(x[:n]), whole[:n])
 
 
 def test_the_first_reads_of_a_batch_do_not_see_padding():

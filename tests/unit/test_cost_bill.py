@@ -32,6 +32,13 @@ def test_reads_counted_by_hand():
     assert workload().reads == 10 + 240 + 30 + 240 + 10 + 360
 
 
+def test_repeated_reads_and_work_around_the_chip_are_counted():
+    reads = {a.name: a.reads for a in workload(activation_reads=8, derivative_reads=2).arrays}
+    assert reads["density l=1"] == 8 * 30 and reads["density l=1, slopes"] == 2 * 240
+    more = workload(skip_columns=[5, 7]).digital_macs - workload().digital_macs
+    assert more == 120 * 2 * (5 + 3 * 7)
+
+
 def test_energy_of_one_read_by_hand():
     """One input, one output, one pulse in two: cells 2 × ½ × V² G t = 0.2² × 6 µS × 10 ns."""
     one = count.Workload("one", (count.ArrayReads("a", 1, 1, 1, 0),), 0, 0, 1)

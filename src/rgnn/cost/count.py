@@ -60,6 +60,9 @@ def force_workload(
     n_feature: int,
     n_atoms: int,
     n_neighbours: int,
+    skip_columns: Sequence[int] = (),
+    activation_reads: int = 1,
+    derivative_reads: int = 1,
 ) -> Workload:
     """Return the work for energies and forces (an MD step) of one structure.
 
@@ -67,7 +70,9 @@ def force_workload(
     2ℓ + 1 activation reads per atom. For forces every pair is read twice per degree (the radial
     functions and their slopes), on the word lines of the neighbour's element; scalars that travel
     with messages three times (their gradient). Digital: both contractions of these reads, products
-    and readout, each once forward and twice for the gradient.
+    and readout, each once forward and twice for the gradient; `skip_columns` counts, by degree, the
+    channels that products around the chip pick and contract in the same way. Every activation and
+    derivative is read as often as the last two arguments say.
     """
     if n_atoms < 1 or n_neighbours < 0:
         raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
@@ -78,8 +83,8 @@ def force_workload(
             if n_out == 0:
                 continue
             scalar = group == "projection"
-            activations = n_atoms * (1 if scalar else 2 * degree + 1)
-            tangents = pairs * (3 if scalar else 2)
+            activations = activation_reads * n_atoms * (1 if scalar else 2 * degree + 1)
+            tangents = derivative_reads * pairs * (3 if scalar else 2)
             if group in ("density", "source"):
                 # Only the word lines of one element are driven for the slope of one pair.
                 arrays.append(ArrayReads(f"{group} l={degree}", n_out, n_in, activations, 0))
@@ -89,6 +94,8 @@ def force_workload(
             else:
                 arrays.append(ArrayReads(f"{group} l={degree}", n_out, n_in, activations, tangents))
             digital += pairs * (2 * degree + 1) * (n_radial + 2 * n_out)
+    for degree, picked in enumerate(skip_columns):
+        digital += pairs * (2 * degree + 1) * 2 * picked
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
 

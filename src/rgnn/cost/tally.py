@@ -52,14 +52,20 @@ class Counted(AbstractMatVec):
         self.tally.activations[self.name] += _rows(x)
         return self._anything(x)
 
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        self.tally.activations[self.name] += reads * _rows(x)
+        return self._anything(x)
+
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
         self.tally.tangents[self.name] += _rows(dx)
         return self._anything(dx)
 
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
-        self.tally.tangents[self.name] += _rows(dx)
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> TangentLaw:
+        self.tally.tangents[self.name] += reads * _rows(dx)
         return TangentLaw(dx, dx[..., :0])
 
     @property

@@ -56,6 +56,19 @@ class Crossbar(AbstractMatVec):
     ) -> Float[Array, "*batch n_out"]:
         return self._read(x / self.limit, key) * self.limit
 
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        shifts = jnp.asarray(converter.dither(reads), x.dtype)
+        keys = None if key is None else jax.random.split(key, reads)
+
+        def add(total: Array, read: tuple) -> tuple[Array, None]:
+            # One after the other, so that the order of the sum does not depend on the batch.
+            return total + self._read(x / self.limit, *read), None
+
+        none = jnp.zeros((*x.shape[:-1], self.weight.shape[0]), x.dtype)
+        return jax.lax.scan(add, none, (keys, shifts))[0] * (self.limit / reads)
+
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
@@ -63,7 +76,7 @@ class Crossbar(AbstractMatVec):
         scale = own_scale(dx)
         return self._read(dx / scale, key) * scale
 
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> TangentLaw:
         self._refuse_unsigned()
         if self.wiring == "offset":
             raise InputError(
@@ -71,11 +84,17 @@ class Crossbar(AbstractMatVec):
                 "their own: read tangents one by one, or map the weights on pairs"
             )
         scale = own_scale(dx)
-        code = self._pulses.encode(dx / scale)
-        sent = self._pulses.at_once(code, neighbours=self._neighbours)
-        unit = scale / sent.full
-        power = sent.power.code * (sent.power.unit * unit**2)
-        return TangentLaw(sent.drive * unit, jnp.concatenate([power, scale**2], -1))
+        sent = [
+            self._pulses.at_once(
+                self._pulses.encode(dx / scale, shift), neighbours=self._neighbours
+            )
+            for shift in converter.dither(reads)
+        ]
+        unit = scale / (reads * sent[0].full)
+        drive = sum((s.drive for s in sent[1:]), start=sent[0].drive) * unit
+        power = sum((s.power.code for s in sent[1:]), start=sent[0].power.code)
+        power = power * (sent[0].power.unit * unit**2)
+        return TangentLaw(drive, jnp.concatenate([power, scale**2 / reads], -1))
 
     @property
     def read_variance(self) -> Float[Array, "n_out n_power"]:
@@ -118,10 +137,14 @@ class Crossbar(AbstractMatVec):
         )
 
     def before_conversion(
-        self, u: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
+        self,
+        u: Float[Array, "*batch n_in"],
+        *,
+        key: PRNGKeyArray | None = None,
+        shift: Float[Array, ""] | float = 0.0,
     ) -> Float[Array, "*conversions n_out"]:
         """Return what the output converter sees for `u` ∈ [−1, 1]: (batch, pulses) or (batch)."""
-        code = self._pulses.encode(u)
+        code = self._pulses.encode(u, shift)
         if self._converts_once:
             return self._analogue(self._pulses.at_once(code, neighbours=self._neighbours), key)
         _, seen = jax.lax.scan(
@@ -148,11 +171,13 @@ class Crossbar(AbstractMatVec):
             return 1.0
         return float(sum(share**2 for share in self._pulses.shares))
 
-    def _read(self, u: Array, key: PRNGKeyArray | None) -> Array:
+    def _read(
+        self, u: Array, key: PRNGKeyArray | None, shift: Float[Array, ""] | float = 0.0
+    ) -> Array:
         """Return the product with `u` ∈ [−1, 1] as the digital side receives it."""
         if self._converts_once:
-            return self._converted(self.before_conversion(u, key=key))
-        code, train = self._pulses.encode(u), self._train(key)
+            return self._converted(self.before_conversion(u, key=key, shift=shift))
+        code, train = self._pulses.encode(u, shift), self._train(key)
 
         def add(total: Array, pulse: tuple) -> tuple[Array, None]:
             (share, *rest) = pulse

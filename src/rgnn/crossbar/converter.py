@@ -18,17 +18,32 @@ def full_scale(bits: int, *, signed: bool = True) -> int:
     return 2 ** (bits - 1) - 1 if signed else 2**bits - 1
 
 
+def dither(reads: int) -> list[float]:
+    """Return shifts by which repeated reads move their input, in units of one code.
+
+    Spread evenly over a code, they make the mean of n roundings a rounding to 1/n of a code
+    (Hermite's identity): reads that are repeated against noise also gain log₂ n bits. Zero stays
+    zero in every one of them.
+    """
+    return [(read + 0.5) / reads - 0.5 for read in range(reads)]
+
+
 def encode(
-    u: Float[Array, "*batch n"], *, bits: int, signed: bool = True
+    u: Float[Array, "*batch n"],
+    *,
+    bits: int,
+    signed: bool = True,
+    shift: Float[Array, ""] | float = 0.0,
 ) -> Float[Array, "*batch n"]:
-    """Return the integer codes nearest to `u` ∈ [−1, 1], kept as floats; outside it saturates.
+    """Return the integer codes nearest to `u` ∈ [−1, 1], moved by `shift` codes, kept as floats;
+    outside it saturates.
 
     Codes run from −(2^(bits−1) − 1) to +(2^(bits−1) − 1), or from 0 to 2^bits − 1 where inputs have
     no sign: rounded, never truncated, and a function of each entry alone, so that no entry depends
     on its neighbours in a batch.
     """
     top = full_scale(bits, signed=signed)
-    return jnp.clip(rounded(u * top), -top if signed else 0, top)
+    return jnp.clip(rounded(u * top + shift), -top if signed else 0, top)
 
 
 def step(limit: Float[Array, "*column"], *, bits: int, style: Style = "tread") -> Array:

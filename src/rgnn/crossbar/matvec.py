@@ -3,15 +3,18 @@
 `Exact → Quantised → Crossbar` is one ladder: every claim about accuracy under bits and noise
 changes which rung is handed to the reservoir and nothing else.
 
-A rung offers three products with its matrix W (n_out × n_in):
+A rung offers these products with its matrix W (n_out × n_in):
 
 * `mv(x)`: the read of an activation, on a calibrated range that is fixed per layer;
+* `mv.repeated(x, n)`: the mean of n such reads, each with its input moved by another fraction of a
+  code (`converter.dither`), so that rounding averages out together with the noise;
 * `mv.tangent(dx)`: a further forward read of a derivative vector. W x is linear, so derivatives
   pass through the same array; each vector is scaled to the full range and back digitally;
-* `mv.tangent_law(dx)`: the law of that read. Output k is Gaussian with mean `drive · weight[k]` and
-  variance `power · read_variance[k]`, independent of the other outputs. Whoever only needs linear
-  combinations of tangent reads (a force is one) draws them with their own exact law instead of
-  every read: c · tangent(dx) has mean drive · (c W) and variance power · (c² read_variance).
+* `mv.tangent_law(dx, n)`: the law of the mean of n such reads. Output k is Gaussian with mean
+  `drive · weight[k]` and variance `power · read_variance[k]`, independent of the other outputs.
+  Whoever only needs linear combinations of tangent reads (a force is one) draws them with their
+  own exact law instead of every read: c · tangent(dx) has mean drive · (c W) and variance
+  power · (c² read_variance).
 
 Noise of independent Gaussian cells is sampled where it leaves the array: the current of a line
 is a sum of Gaussians, hence Gaussian itself with variance Σ_r v_r² σ(G_r)². That is exact in law
@@ -43,14 +46,20 @@ class AbstractMatVec(eqx.Module):
         """Return the read of activations `x`."""
 
     @abc.abstractmethod
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        """Return the mean of `reads` dithered reads of activations `x`."""
+
+    @abc.abstractmethod
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
         """Return the read of derivative vectors `dx`, each on its own scale."""
 
     @abc.abstractmethod
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> "TangentLaw":
-        """Return the law of `tangent(dx)`."""
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> "TangentLaw":
+        """Return the law of `tangent(dx)`, or of the mean of `reads` dithered ones."""
 
     @property
     @abc.abstractmethod
@@ -88,12 +97,17 @@ class Exact(AbstractMatVec):
     ) -> Float[Array, "*batch n_out"]:
         return x @ self.weight.T
 
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        return self(x)
+
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
         return dx @ self.weight.T
 
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> TangentLaw:
         return TangentLaw(dx, _no_power(dx))
 
     @property
@@ -117,15 +131,20 @@ class Quantised(AbstractMatVec):
     ) -> Float[Array, "*batch n_out"]:
         return self._product(x, self.limit)
 
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        return self._product(x, self.limit, reads)
+
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
         return self._product(dx, own_scale(dx))
 
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> TangentLaw:
         scale = own_scale(dx)
-        code = converter.encode(dx / scale, bits=self.bits)
-        return TangentLaw(code * (scale / converter.full_scale(self.bits)), _no_power(dx))
+        unit = scale / (reads * converter.full_scale(self.bits))
+        return TangentLaw(self._codes(dx / scale, reads) * unit, _no_power(dx))
 
     @property
     def read_variance(self) -> Float[Array, "n_out n_power"]:
@@ -134,10 +153,14 @@ class Quantised(AbstractMatVec):
     def driven(self, start: int, stop: int) -> "Quantised":
         return eqx.tree_at(lambda mv: mv.weight, self, self.weight[:, start:stop])
 
-    def _product(self, x: Array, scale: Array) -> Array:
-        top = converter.full_scale(self.bits)
-        code = converter.encode(x / scale, bits=self.bits)
-        return exact_sum(code, self.weight, peak=top) * (scale / top)
+    def _product(self, x: Array, scale: Array, reads: int = 1) -> Array:
+        top = reads * converter.full_scale(self.bits)
+        return exact_sum(self._codes(x / scale, reads), self.weight, peak=top) * (scale / top)
+
+    def _codes(self, u: Array, reads: int) -> Array:
+        """Return the sum of the codes of `reads` dithered reads, a whole number."""
+        codes = (converter.encode(u, bits=self.bits, shift=s) for s in converter.dither(reads))
+        return sum(codes, start=jnp.zeros_like(u))
 
 
 def own_scale(dx: Array) -> Array:

@@ -42,13 +42,18 @@ class Placed(AbstractMatVec):
     ) -> Float[Array, "*batch n_out"]:
         return self.array(x * self.scale, key=key)
 
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        return self.array.repeated(x * self.scale, reads, key=key)
+
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
         return self.array.tangent(dx * self.scale, key=key)
 
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
-        law = self.array.tangent_law(dx * self.scale)
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> TangentLaw:
+        law = self.array.tangent_law(dx * self.scale, reads)
         return TangentLaw(law.drive / self.scale, law.power)
 
     @property

@@ -69,9 +69,11 @@ class Pulses:
         """Return what a full pulse of each place is of an input of 1."""
         return [place * self._digit_top / self.top for place in self.places]
 
-    def encode(self, u: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-        """Return the codes of `u` ∈ [−1, 1]."""
-        return converter.encode(u, bits=self.bits, signed=self.signed)
+    def encode(
+        self, u: Float[Array, "*batch n"], shift: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, "*batch n"]:
+        """Return the codes of `u` ∈ [−1, 1], moved by `shift` codes."""
+        return converter.encode(u, bits=self.bits, signed=self.signed, shift=shift)
 
     def one(
         self, code: Float[Array, "*batch n"], place: Float[Array, ""] | int, *, neighbours: bool

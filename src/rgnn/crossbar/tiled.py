@@ -35,6 +35,13 @@ class Tiled(AbstractMatVec):
         parts = zip(self.tiles, self._split(x), self._keys(key), strict=True)
         return sum((tile(part, key=k) for tile, part, k in parts), start=jnp.zeros((), x.dtype))
 
+    def repeated(
+        self, x: Float[Array, "*batch n_in"], reads: int, *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*batch n_out"]:
+        parts = zip(self.tiles, self._split(x), self._keys(key), strict=True)
+        means = (tile.repeated(part, reads, key=k) for tile, part, k in parts)
+        return sum(means, start=jnp.zeros((), x.dtype))
+
     def tangent(
         self, dx: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None
     ) -> Float[Array, "*batch n_out"]:
@@ -42,8 +49,8 @@ class Tiled(AbstractMatVec):
         reads = (tile.tangent(part, key=k) for tile, part, k in parts)
         return sum(reads, start=jnp.zeros((), dx.dtype))
 
-    def tangent_law(self, dx: Float[Array, "*batch n_in"]) -> TangentLaw:
-        laws = [t.tangent_law(p) for t, p in zip(self.tiles, self._split(dx), strict=True)]
+    def tangent_law(self, dx: Float[Array, "*batch n_in"], reads: int = 1) -> TangentLaw:
+        laws = [t.tangent_law(p, reads) for t, p in zip(self.tiles, self._split(dx), strict=True)]
         return TangentLaw(*(jnp.concatenate(parts, -1) for parts in zip(*laws, strict=True)))
 
     @property

@@ -24,6 +24,10 @@ class Blueprint:
     shapes: dict[str, list[tuple[int, int]]]
     """(outputs, inputs) of the matrices of `density`, `source`, `projection` and `message`, those
     of one group by degree; only what is on the chip."""
+    skip: tuple[Product, ...] = ()
+    """Products that go around the chip."""
+    skip_mixing: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
+    """What they pick of the densities, by degree: a single 1 per row."""
     digital: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
     """Mixing matrices of the densities by degree, where they are not on the chip."""
 
@@ -45,10 +49,12 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     widths = (more * config.single_width, more * config.pair_width, more * config.triple_width)
     own = plan(widths, config.lmax, config.coupled_lmax, 0, counter)
     inputs = n_species * config.n_radial
+    weight = np.tile(radial_weights(config.n_radial, config.decay), n_species)
+    around = plan((0, config.skip_width, 0), config.lmax, 0, 0, ColumnCounter())
+    skip, picks = complete(around, config.lmax, weight)
     if config.family == "complete":
-        weight = np.tile(radial_weights(config.n_radial, config.decay), n_species)
         products, matrices = complete(own, config.lmax, weight)
-        return Blueprint(products, (), (), {}, tuple(matrices))
+        return Blueprint(products, (), (), {}, skip, tuple(picks), tuple(matrices))
     messages, sources = [], []
     if m.scalars:
         widths = (more * min(m.pair_width, 24), more * m.pair_width, more * m.triple_width)
@@ -62,7 +68,7 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
         shapes["message"] = [
             (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
         ]
-    return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes)
+    return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes, skip, tuple(picks))
 
 
 def radial_weights(count: int, decay: float) -> Float[np.ndarray, " n_radial"]:

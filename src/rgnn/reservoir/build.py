@@ -14,9 +14,10 @@ from rgnn.crossbar.places import mount_by_line
 from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping, radial_weights
 from rgnn.reservoir.config import ReservoirConfig
-from rgnn.reservoir.layer import DensityLayer
+from rgnn.reservoir.layer import DensityLayer, Repeats
 from rgnn.reservoir.message import MessageLayer
 from rgnn.reservoir.reservoir import Reservoir
+from rgnn.reservoir.skip import Skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +65,14 @@ def assemble(
     inputs = len(reference) * config.n_radial
     radial = RadialBasis(reference, config.cutoff, config.n_radial)
     decay = _decay(config.n_radial, config.decay, inputs, dtype)
-    layer = DensityLayer(radial, decay, arrays["density"], config.activation_reads)
+    repeats = Repeats(config.activation_reads, config.derivative_reads)
+    layer = DensityLayer(radial, decay, arrays["density"], repeats)
+    picks = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.skip_mixing)
+    skip = Skip(DensityLayer(radial, decay, picks), design.skip)
     if not config.message.scalars:
-        return Reservoir(layer, design.own)
+        return Reservoir(layer, skip, design.own)
     message = _message(config, calibration, design, arrays, layer, dtype)
-    return Reservoir(layer, design.own, message, design.message)
+    return Reservoir(layer, skip, design.own, message, design.message)
 
 
 def lines_read(

@@ -52,6 +52,9 @@ class ReservoirConfig:
     """Products of two densities per degree (body order three)."""
     triple_width: int = 64
     """Products of three densities per coupling path (body order four)."""
+    skip_width: int = 0
+    """Products of two densities per degree that go around the chip: digital, single channels, the
+    smoothest first. They carry the stiff angles of molecules without read noise."""
     family: Family = "random"
     """Products of random mixtures read off the chip, or the complete symmetric basis (linear ACE)
     as a digital yardstick."""
@@ -61,8 +64,10 @@ class ReservoirConfig:
     decay: float = 1.0
     """Radial function n enters with weight 1 / (1 + (n / decay)²)."""
     activation_reads: int = 8
-    """Reads of an activation that are averaged on a noisy chip. Derivative reads, one per pair and
-    degree, are many more and are not repeated."""
+    """Reads of an activation that are averaged on a noisy chip."""
+    derivative_reads: int = 1
+    """The same for reads of derivatives: two per pair and degree, so many that repeating them
+    decides what a force costs."""
     message: MessageConfig = field(default_factory=MessageConfig)
 
     def __post_init__(self) -> None:
@@ -70,17 +75,23 @@ class ReservoirConfig:
         _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
         _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
         _require(1 <= self.activation_reads <= 1000, "activation_reads must lie in 1 … 1000")
+        _require(1 <= self.derivative_reads <= 1000, "derivative_reads must lie in 1 … 1000")
         _require(self.family in get_args(Family), f"family: one of {get_args(Family)}")
         _require(
-            self.family == "random" or (self.message.scalars == 0 and self.candidates == 1),
-            "the complete family takes the smoothest products and has no message step: set "
-            "candidates=1 and message.scalars=0",
+            self.family == "random"
+            or (self.message.scalars == 0 and self.candidates == 1 and self.skip_width == 0),
+            "the complete family takes the smoothest products, all of them digital, and has no "
+            "message step: set candidates=1, skip_width=0 and message.scalars=0",
         )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(self.decay > 0, f"decay must be positive, got {self.decay}")
         widths = (self.single_width, self.pair_width, self.triple_width)
         _require(min(widths) >= 0 and max(widths) > 0, f"widths {widths} leave no features")
-        _require(max(widths) <= 4096, f"widths {widths} are absurd: at most 4096 a path")
+        _require(self.skip_width >= 0, f"skip_width must not be negative, got {self.skip_width}")
+        _require(
+            max(*widths, self.skip_width) <= 4096,
+            f"widths {widths} are absurd: at most 4096 a path",
+        )
 
 
 def _require(condition: bool, message: str) -> None:

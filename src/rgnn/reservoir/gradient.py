@@ -46,11 +46,11 @@ def pair_gradient(
     key: PRNGKeyArray | None,
 ) -> Float[Array, "n_atom n_neighbour 3"]:
     """Return ∂E_i / ∂(vector to a neighbour) [eV/Å] by way of the neighbour densities."""
-    parts = []
+    parts, often = [], layer.repeats.derivative
     for element, columns in enumerate(slices):
         own = jax.tree.map(lambda a, c=columns: a[:, c], edges)
         arrays = [layer.of_element(degree, element) for degree in range(layer.lmax + 1)]
-        parts.append(gradient_through(arrays, own, cotangent, read_key(key, element)))
+        parts.append(gradient_through(arrays, own, cotangent, often, read_key(key, element)))
     return jnp.concatenate(parts, axis=1)
 
 
@@ -58,29 +58,31 @@ def gradient_through(
     arrays: Sequence[AbstractMatVec],
     edges: EdgeFunctions,
     cotangent: Cotangents,
+    repeats: int,
     key: PRNGKeyArray | None,
 ) -> Float[Array, "n_atom n_pair 3"]:
-    """Return ∂E_i / ∂(pair vector) where `arrays` read the radial functions of `edges`."""
-    mean = _mean(edges, arrays, cotangent)
+    """Return ∂E_i / ∂(pair vector) where `arrays` read the radial functions of `edges`, each
+    `repeats` times."""
+    mean = _mean(edges, arrays, cotangent, repeats)
     if not arrays[0].noisy:
         return mean
     noise = gaussian.normal(needed(key), mean.shape, mean.dtype)
-    return mean + jnp.einsum(
-        "ijxy,ijy->ijx", _cholesky(_covariance(edges, arrays, cotangent)), noise
-    )
+    root = _cholesky(_covariance(edges, arrays, cotangent, repeats))
+    return mean + jnp.einsum("ijxy,ijy->ijx", root, noise)
 
 
 def value_through(
     arrays: Sequence[AbstractMatVec],
     edges: EdgeFunctions,
     cotangent: Cotangents,
+    repeats: int,
     key: PRNGKeyArray | None,
 ) -> Float[Array, "n_atom n_pair"]:
     """Return Σ_lm Σ_c ∂E_i/∂A_lm,c Y_lm (W R)_c: what a pair adds to E_i per unit of a scalar."""
     mean, variance = jnp.zeros((), edges.radial.dtype), jnp.zeros((), edges.radial.dtype)
     for degree, (mv, c) in enumerate(zip(arrays, cotangent, strict=True)):
         y = edges.angular[..., degree**2 : (degree + 1) ** 2]
-        law = mv.tangent_law(edges.radial)
+        law = mv.tangent_law(edges.radial, repeats)
         inputs = jnp.einsum("mic,cr->mir", c, mv.weight)
         mean = mean + jnp.einsum("mir,ijr,ijm->ij", inputs, law.drive, y)
         if mv.noisy:
@@ -93,17 +95,17 @@ def value_through(
 
 
 def _mean(
-    edges: EdgeFunctions, arrays: Sequence[AbstractMatVec], cotangent: Cotangents
+    edges: EdgeFunctions, arrays: Sequence[AbstractMatVec], cotangent: Cotangents, repeats: int
 ) -> Float[Array, "n_atom n_pair 3"]:
     total = jnp.zeros_like(edges.unit)
     for degree, (mv, c) in enumerate(zip(arrays, cotangent, strict=True)):
         block = slice(degree**2, (degree + 1) ** 2)
         inputs = jnp.einsum("mic,cr->mir", c, mv.weight)
-        slope = mv.tangent_law(edges.radial_slope).drive
+        slope = mv.tangent_law(edges.radial_slope, repeats).drive
         along = jnp.einsum("mir,ijr,ijm->ij", inputs, slope, edges.angular[..., block])
         total = total + along[..., None] * edges.unit
         if degree:
-            value = mv.tangent_law(edges.radial).drive
+            value = mv.tangent_law(edges.radial, repeats).drive
             across = jnp.einsum("mir,ijr->ijm", inputs, value)
             gradient = edges.angular_gradient[..., block]
             total = total + jnp.einsum("ijm,ijxm->ijx", across, gradient)
@@ -111,7 +113,7 @@ def _mean(
 
 
 def _covariance(
-    edges: EdgeFunctions, arrays: Sequence[AbstractMatVec], cotangent: Cotangents
+    edges: EdgeFunctions, arrays: Sequence[AbstractMatVec], cotangent: Cotangents, repeats: int
 ) -> Float[Array, "n_atom n_pair 3 3"]:
     """Return Σ_c Var(read of c) · (its coefficient)(its coefficient)ᵀ, for both kinds of read."""
     total = jnp.zeros((*edges.unit.shape, 3), edges.unit.dtype)
@@ -119,11 +121,11 @@ def _covariance(
         block = slice(degree**2, (degree + 1) ** 2)
         y, dy = edges.angular[..., block], edges.angular_gradient[..., block]
         spread = jnp.einsum("mic,nic,cp->imnp", c, c, mv.read_variance)
-        slope = mv.tangent_law(edges.radial_slope).power
+        slope = mv.tangent_law(edges.radial_slope, repeats).power
         along = jnp.einsum("imnp,ijp,ijm,ijn->ij", spread, slope, y, y)
         total = total + along[..., None, None] * edges.unit[..., :, None] * edges.unit[..., None, :]
         if degree:
-            value = mv.tangent_law(edges.radial).power
+            value = mv.tangent_law(edges.radial, repeats).power
             total = total + jnp.einsum("imnp,ijp,ijxm,ijyn->ijxy", spread, value, dy, dy)
     return total
 

@@ -9,8 +9,8 @@ of a pair's share of a density splits into what the chip mixes and what stays di
 so every pair needs two further reads per degree, W R and W R′, whatever m and xyz.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,10 @@ from rgnn.crossbar import gaussian
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.layer import DensityLayer, read_key
-from rgnn.reservoir.products import Product, by_column, by_feature
+from rgnn.reservoir.products import FactorSlopes, Product, by_column, by_feature
+
+_GROUP = 8
+"""Atoms whose derivatives are formed together, so that they stay in cache."""
 
 
 class PairReads(NamedTuple):
@@ -35,6 +38,7 @@ def pair_reads(
     layer: DensityLayer, edges: EdgeFunctions, slices: Sequence[slice], key: PRNGKeyArray | None
 ) -> list[PairReads]:
     """Return W R and W R′ of every pair, by degree."""
+    often = layer.repeats.derivative
     arrays = [
         [layer.of_element(degree, element) for element in range(len(slices))]
         for degree in range(layer.lmax + 1)
@@ -42,8 +46,8 @@ def pair_reads(
     return [
         PairReads(*pair)
         for pair in zip(
-            draw_reads(arrays, edges.radial, slices, read_key(key, "value")),
-            draw_reads(arrays, edges.radial_slope, slices, read_key(key, "slope")),
+            draw_reads(arrays, edges.radial, slices, often, read_key(key, "value")),
+            draw_reads(arrays, edges.radial_slope, slices, often, read_key(key, "slope")),
             strict=True,
         )
     ]
@@ -53,14 +57,19 @@ def draw_reads(
     arrays: Sequence[Sequence[AbstractMatVec]],
     inputs: Float[Array, "n_atom n_neighbour n_in"],
     slices: Sequence[slice],
+    repeats: int,
     key: PRNGKeyArray | None,
 ) -> list[Float[Array, "n_atom n_neighbour _"]]:
-    """Return the tangent reads of `inputs`, by degree; pairs in slice s drive array s.
+    """Return the means of `repeats` tangent reads of `inputs`, by degree; pairs in slice s drive
+    array s.
 
     All reads are drawn together, by their law: that compiles far faster than read by read.
     """
     laws = [
-        [(mv, mv.tangent_law(inputs[:, columns])) for mv, columns in zip(own, slices, strict=True)]
+        [
+            (mv, mv.tangent_law(inputs[:, columns], repeats))
+            for mv, columns in zip(own, slices, strict=True)
+        ]
         for own in arrays
     ]
     means = [jnp.concatenate([law.drive @ mv.weight.T for mv, law in own], axis=1) for own in laws]
@@ -104,7 +113,24 @@ def _contract(
     return sum(terms[1:], terms[0])
 
 
-def in_groups(function, group: int, n_atom: int, *arguments):
+def by_atom(
+    function: Callable[[EdgeFunctions, Any, FactorSlopes], Array],
+    edges: EdgeFunctions,
+    reads: Any,
+    slopes: FactorSlopes,
+) -> Array:
+    """Return `function(edges, reads, slopes)`, evaluated a few atoms at a time."""
+    n_atom = edges.unit.shape[0]
+
+    def chunk(edges: EdgeFunctions, reads: Any, own: list[list[Array]]) -> Array:
+        return function(edges, reads, [[jnp.moveaxis(g, 0, 1) for g in gs] for gs in own])
+
+    group = _GROUP if n_atom % _GROUP == 0 else n_atom
+    atom_first = [[jnp.moveaxis(g, 1, 0) for g in gs] for gs in slopes]
+    return _in_groups(chunk, group, n_atom, edges, reads, atom_first)
+
+
+def _in_groups(function: Callable[..., Array], group: int, n_atom: int, *arguments: Any) -> Array:
     """Return `function` of per-atom arrays, `group` atoms at a time, so that it stays in cache."""
     n_group = n_atom // group
 

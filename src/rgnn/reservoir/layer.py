@@ -1,17 +1,28 @@
 """One frozen layer: densities of the neighbours, mixed channel by channel on the chip."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.core import keys
+from rgnn.crossbar import gaussian
 from rgnn.crossbar.matvec import AbstractMatVec, needed
 from rgnn.graph.batch import Graph
 from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.density import EdgeFunctions, edge_functions
+
+
+class Repeats(NamedTuple):
+    """How many reads of a noisy array are averaged."""
+
+    activation: int = 1
+    """Read once an atom: repeating them takes most of the noise out of what everything is built
+    on, at little cost."""
+    derivative: int = 1
+    """Read for every pair."""
 
 
 class DensityLayer(eqx.Module):
@@ -24,8 +35,7 @@ class DensityLayer(eqx.Module):
     radial: RadialBasis
     decay: Float[Array, " n_radial"]
     mixing: tuple[AbstractMatVec, ...]
-    repeats: int = eqx.field(static=True, default=1)
-    """Reads of an activation that are averaged."""
+    repeats: Repeats = eqx.field(static=True, default=Repeats())
 
     @property
     def lmax(self) -> int:
@@ -58,7 +68,7 @@ class DensityLayer(eqx.Module):
     ) -> list[Float[Array, "_m n_atom _column"]]:
         """Return the reads of all densities."""
         return [
-            averaged_read(mv, rho, self.repeats, read_key(key, degree))
+            mv.repeated(rho, self.repeats.activation, key=read_key(key, degree))
             for degree, (mv, rho) in enumerate(zip(self.mixing, densities, strict=True))
         ]
 
@@ -68,18 +78,16 @@ class DensityLayer(eqx.Module):
         return self.mixing[degree].driven(element * count, (element + 1) * count)
 
 
-def averaged_read(
-    mv: AbstractMatVec, x: Float[Array, "*batch n_in"], repeats: int, key: PRNGKeyArray | None
+def averaged_tangent(
+    mv: AbstractMatVec, dx: Float[Array, "*batch n_in"], repeats: int, key: PRNGKeyArray | None
 ) -> Float[Array, "*batch n_out"]:
-    """Return the mean of `repeats` reads of the same activations; one where reads are exact.
-
-    Activations are read once an atom, derivatives once a pair and degree: reading the former
-    several times costs little and takes most of the noise out of what everything is built on.
-    """
-    if not mv.noisy or repeats == 1:
-        return mv(x, key=key)
-    draws = jax.vmap(lambda k: mv(x, key=k))(jax.random.split(needed(key), repeats))
-    return jnp.mean(draws, axis=0)
+    """Return the mean of `repeats` tangent reads, drawn by its law."""
+    law = mv.tangent_law(dx, repeats)
+    mean = law.drive @ mv.weight.T
+    if not mv.noisy:
+        return mean
+    root = jnp.sqrt(jnp.maximum(law.power @ mv.read_variance.T, 0))
+    return mean + root * gaussian.normal(needed(key), mean.shape, mean.dtype)
 
 
 def read_key(key: PRNGKeyArray | None, *names: str | int) -> PRNGKeyArray | None:

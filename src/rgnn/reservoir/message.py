@@ -18,7 +18,7 @@ from rgnn.graph.radial import RadialBasis
 from rgnn.reservoir.density import EdgeFunctions, edge_functions
 from rgnn.reservoir.gradient import Cotangents, gradient_through, value_through
 from rgnn.reservoir.jacobian import PairReads, draw_reads
-from rgnn.reservoir.layer import DensityLayer, averaged_read, read_key
+from rgnn.reservoir.layer import DensityLayer, Repeats, averaged_tangent, read_key
 from rgnn.reservoir.products import Product, by_column, by_feature
 
 
@@ -36,8 +36,7 @@ class MessageLayer(eqx.Module):
     radial: RadialBasis
     decay: Float[Array, " n_radial"]
     mixing: tuple[AbstractMatVec, ...]
-    repeats: int = eqx.field(static=True, default=1)
-    """Reads of an activation that are averaged."""
+    repeats: Repeats = eqx.field(static=True, default=Repeats())
 
     @property
     def lmax(self) -> int:
@@ -54,7 +53,8 @@ class MessageLayer(eqx.Module):
     ) -> Float[Array, "n_atom n_scalar"]:
         """Return tanh of the centred and scaled read of the source invariants."""
         inputs = invariants * self.source_scale
-        read = averaged_read(self.projection, inputs, self.repeats, read_key(key, "scalars"))
+        often, own_key = self.repeats.activation, read_key(key, "scalars")
+        read = self.projection.repeated(inputs, often, key=own_key)
         return jnp.tanh((read - self.centre) * self.steepness)
 
     def scalar_jacobian(
@@ -64,9 +64,8 @@ class MessageLayer(eqx.Module):
         key: PRNGKeyArray | None,
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
         """Return ∂s_i / ∂(vector to a neighbour of i), read forward through the projection."""
-        read = self.projection.tangent(
-            jacobian * self.source_scale, key=read_key(key, "scalar slopes")
-        )
+        inputs, own_key = jacobian * self.source_scale, read_key(key, "scalar slopes")
+        read = averaged_tangent(self.projection, inputs, self.repeats.derivative, own_key)
         return read * (self.steepness * (1 - scalars**2))[:, None, None]
 
     def edges(self, near: Graph) -> EdgeFunctions:
@@ -92,7 +91,7 @@ class MessageLayer(eqx.Module):
     ) -> list[Float[Array, "_m n_atom _column"]]:
         """Return the reads of all message densities."""
         return [
-            averaged_read(mv, rho, self.repeats, read_key(key, "message", degree))
+            mv.repeated(rho, self.repeats.activation, key=read_key(key, "message", degree))
             for degree, (mv, rho) in enumerate(zip(self.mixing, densities, strict=True))
         ]
 
@@ -118,8 +117,11 @@ class MessageLayer(eqx.Module):
         """Return the reads of s_j ⊗ R and s_j ⊗ R′ of every pair, by degree."""
         inputs = self.weighted(edges, sent)
         arrays, whole = [[mv] for mv in self.mixing], [slice(None)]
-        values = draw_reads(arrays, inputs.radial, whole, read_key(key, "message value"))
-        slopes = draw_reads(arrays, inputs.radial_slope, whole, read_key(key, "message slope"))
+        often, name = self.repeats.derivative, "message "
+        values = draw_reads(arrays, inputs.radial, whole, often, read_key(key, name + "value"))
+        slopes = draw_reads(
+            arrays, inputs.radial_slope, whole, often, read_key(key, name + "slope")
+        )
         return [PairReads(*pair) for pair in zip(values, slopes, strict=True)]
 
     def scalar_reads(
@@ -131,6 +133,7 @@ class MessageLayer(eqx.Module):
                 [[mv] for mv in self.of_scalar(q)],
                 edges.radial,
                 [slice(None)],
+                self.repeats.derivative,
                 read_key(key, "message by scalar", q),
             )
             for q in range(self.n_scalar)
@@ -150,11 +153,12 @@ class MessageLayer(eqx.Module):
         key: PRNGKeyArray | None,
     ) -> tuple[Float[Array, "n_atom n_neighbour 3"], Float[Array, "n_atom n_neighbour n_scalar"]]:
         """Return ∂E_i by the near pair vectors and by the scalars the neighbours send."""
+        often, pairs = self.repeats.derivative, self.weighted(edges, sent)
         by_vector = gradient_through(
-            self.mixing, self.weighted(edges, sent), cotangent, read_key(key, "message gradient")
+            self.mixing, pairs, cotangent, often, read_key(key, "message gradient")
         )
         by_scalar = [
-            value_through(self.of_scalar(q), edges, cotangent, read_key(key, "by scalar", q))
+            value_through(self.of_scalar(q), edges, cotangent, often, read_key(key, "by scalar", q))
             for q in range(self.n_scalar)
         ]
         return by_vector, jnp.stack(by_scalar, axis=-1)

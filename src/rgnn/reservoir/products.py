@@ -19,6 +19,9 @@ from rgnn.graph import harmonics
 Pool = Sequence[Float[Array, "_m n_atom _column"]]
 """Mixed densities of one layer: entry l holds A_lm,c with m first."""
 
+FactorSlopes = list[list[Float[Array, "_m n_atom _width"]]]
+"""Derivatives of invariants by the columns of every factor, product by product."""
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -109,6 +112,14 @@ def evaluate(
             gradients[own][m] = gradients[own][m] + coefficient * math.prod(others)
     stacked = [jnp.stack(g) for g in gradients]
     return jnp.sum(factors[0] * stacked[0], axis=0), stacked
+
+
+def evaluate_all(
+    plan: Sequence[Product], pools: Sequence[Pool]
+) -> tuple[Float[Array, "n_atom n_feature"], FactorSlopes]:
+    """Return the invariants of all products side by side, and their slopes."""
+    results = [evaluate(product, pools) for product in plan]
+    return jnp.concatenate([value for value, _ in results], axis=-1), [g for _, g in results]
 
 
 def _columns(pools: Sequence[Pool], factor: Factor, width: int) -> Float[Array, "m n_atom width"]:

@@ -8,17 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.graph.batch import Graph
-from rgnn.reservoir import products
 from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.gradient import cotangents, pair_gradient
-from rgnn.reservoir.jacobian import in_groups, pair_jacobian, pair_reads
+from rgnn.reservoir.jacobian import by_atom, pair_jacobian, pair_reads
 from rgnn.reservoir.layer import DensityLayer, read_key
 from rgnn.reservoir.message import MessageLayer, scalar_derivatives
-from rgnn.reservoir.products import Product
-from rgnn.reservoir.skip import skip_gradient, skip_jacobian, skip_values
-
-_GROUP = 8
-"""Atoms whose derivatives are formed together, so that they stay in cache."""
+from rgnn.reservoir.products import FactorSlopes, Product, evaluate_all
+from rgnn.reservoir.skip import Skip
 
 
 class Surroundings(NamedTuple):
@@ -29,11 +25,12 @@ class Surroundings(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """Derivatives of invariants by the columns of every factor, product by product."""
+    """Derivatives of all invariants by the columns of their factors."""
 
-    own: list[list[Float[Array, "_m n_atom _width"]]]
-    message: list[list[Float[Array, "_m n_atom _width"]]]
-    source: list[list[Float[Array, "_m n_atom _width"]]]
+    own: FactorSlopes
+    message: FactorSlopes
+    source: FactorSlopes
+    skip: FactorSlopes
 
 
 class Sent(NamedTuple):
@@ -93,6 +90,7 @@ class Reservoir(eqx.Module):
     """Frozen random features of atomic surroundings. Nothing in here is trained."""
 
     layer: DensityLayer
+    skip: Skip
     plan: tuple[Product, ...] = eqx.field(static=True)
     message: MessageLayer | None = None
     message_plan: tuple[Product, ...] = eqx.field(static=True, default=())
@@ -105,12 +103,12 @@ class Reservoir(eqx.Module):
     @property
     def n_skip(self) -> int:
         """Return how many of them, the first ones, go around the chip."""
-        return self.layer.mixing[0].weight.shape[1]
+        return sum(self.skip.widths)
 
     @property
     def widths(self) -> list[int]:
         """Return the lengths of the runs of features of one kind, in order."""
-        return [self.n_skip, *(p.width for p in (*self.plan, *self.message_plan))]
+        return [*self.skip.widths, *(p.width for p in (*self.plan, *self.message_plan))]
 
     @property
     def n_message_feature(self) -> int:
@@ -127,20 +125,21 @@ class Reservoir(eqx.Module):
         edges = self.layer.edges(around.full)
         densities = self.layer.densities(edges, around.full.slices)
         pool = self.layer.mix(densities, read_key(key, "activation"))
-        values, own = _evaluate(self.plan, [pool])
+        skipped, skip = self.skip.evaluate(densities)
+        values, own = evaluate_all(self.plan, [pool])
         if self.message is None or around.near is None:
-            values = jnp.concatenate([skip_values(densities), values], axis=-1)
-            return Activation(values, Slopes(own, [], []), edges, None)
+            values = jnp.concatenate([skipped, values], axis=-1)
+            return Activation(values, Slopes(own, [], [], skip), edges, None)
         source_pool = self.message.source.mix(densities, read_key(key, "source"))
-        source_values, source = _evaluate(self.message.source_plan, [source_pool])
+        source_values, source = evaluate_all(self.message.source_plan, [source_pool])
         scalars = self.message.scalars(source_values, key)
         near_edges = self.message.edges(around.near)
         sent = Sent(around.near, near_edges, scalars, scalars[around.near.neighbour])
         message_pool = self.message.mix(self.message.densities(near_edges, sent.received), key)
-        message_values, message = _evaluate(self.message_plan, [pool, message_pool])
+        message_values, message = evaluate_all(self.message_plan, [pool, message_pool])
         return Activation(
-            jnp.concatenate([skip_values(densities), values, message_values], axis=-1),
-            Slopes(own, message, source),
+            jnp.concatenate([skipped, values, message_values], axis=-1),
+            Slopes(own, message, source, skip),
             edges,
             sent,
         )
@@ -151,7 +150,8 @@ class Reservoir(eqx.Module):
         densities = self.layer.densities(edges, around.full.slices)
         if self.message is None or around.near is None:
             return Inputs(densities, None, [])
-        source, _ = _evaluate(self.message.source_plan, [self.message.source.mix(densities, None)])
+        source_pool = self.message.source.mix(densities, None)
+        source, _ = evaluate_all(self.message.source_plan, [source_pool])
         sent = self.message.scalars(source, None)[around.near.neighbour]
         near_edges = self.message.edges(around.near)
         return Inputs(densities, source, self.message.densities(near_edges, sent))
@@ -168,17 +168,18 @@ class Reservoir(eqx.Module):
         reads = pair_reads(self.layer, a.edges, around.full.slices, read_key(key, "jacobian"))
         plan = (*self.plan, *self.message_plan)
         slopes = a.slopes.own + a.slopes.message
-        mixed = _by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), a.edges, reads, slopes)
-        full = jnp.concatenate([skip_jacobian(a.edges, around.full.slices), mixed], axis=-1)
+        mixed = by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), a.edges, reads, slopes)
+        skipped = self.skip.jacobian(a.edges, around.full.slices, a.slopes.skip)
+        full = jnp.concatenate([skipped, mixed], axis=-1)
         if self.message is None or a.sent is None:
             return Design(a.invariants, full, None)
-        near = _by_atom(
+        near = by_atom(
             lambda e, r, g: pair_jacobian(self.message_plan, g, e, r, layer=1),
             a.sent.edges,
             self.message.pair_reads(a.sent.edges, a.sent.received, key),
             a.slopes.message,
         )
-        by_scalar = _by_atom(
+        by_scalar = by_atom(
             lambda e, r, g: scalar_derivatives(self.message_plan, g, e, r, layer=1),
             a.sent.edges,
             self.message.scalar_reads(a.sent.edges, key),
@@ -240,7 +241,7 @@ class Reservoir(eqx.Module):
         key: PRNGKeyArray | None,
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
         read = read_key(key, "source slopes")
-        jacobian = _by_atom(
+        jacobian = by_atom(
             lambda e, r, g: pair_jacobian(message.source_plan, g, e, r),
             a.edges,
             pair_reads(message.source, a.edges, around.full.slices, read),
@@ -260,7 +261,7 @@ class Reservoir(eqx.Module):
         slices = around.full.slices
         skip, mixed = slope[:, : self.n_skip], slope[:, self.n_skip :]
         by_density = cotangents(plan, slopes, mixed, 0, self.layer.lmax)
-        full = skip_gradient(skip, a.edges, slices) + pair_gradient(
+        full = self.skip.gradient(skip, a.edges, slices, a.slopes.skip) + pair_gradient(
             self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
         if self.message is None or a.sent is None or moves is None:
@@ -270,21 +271,3 @@ class Reservoir(eqx.Module):
         near, by_scalar = self.message.gradient(a.sent.edges, a.sent.received, by_message, key)
         pull = jnp.zeros_like(a.sent.scalars).at[a.sent.near.neighbour].add(by_scalar)
         return PairGradient(full + jnp.einsum("iq,ijxq->ijx", pull, moves), near)
-
-
-def _evaluate(plan, pools) -> tuple[Array, list[list[Array]]]:
-    """Return the invariants of all products side by side, and their slopes."""
-    results = [products.evaluate(product, pools) for product in plan]
-    return jnp.concatenate([value for value, _ in results], axis=-1), [g for _, g in results]
-
-
-def _by_atom(function, edges: EdgeFunctions, reads, slopes) -> Array:
-    """Return `function(edges, reads, slopes)` a few atoms at a time."""
-    n_atom = edges.unit.shape[0]
-
-    def chunk(edges, reads, by_atom):
-        return function(edges, reads, [[jnp.moveaxis(g, 0, 1) for g in gs] for gs in by_atom])
-
-    group = _GROUP if n_atom % _GROUP == 0 else n_atom
-    by_atom = [[jnp.moveaxis(g, 1, 0) for g in gs] for gs in slopes]
-    return in_groups(chunk, group, n_atom, edges, reads, by_atom)

@@ -1,26 +1,74 @@
-"""The scalar densities themselves as features: a connection around the chip.
+"""What goes around the chip: few-body features the readout sees without read noise.
 
-ρ_00,(s n) is computed digitally before anything enters the chip. Handing it to the readout as well
-costs nothing and carries the large, stiff pair forces without read noise; the chip is left with
-what needs many bodies.
+ρ_00,(s n) is computed digitally before anything enters the chip; handing it to the readout costs
+nothing and carries the large, stiff pair forces. Products of two densities of single channels –
+the smoothest combinations of the complete basis – do the same for the stiff angles of molecules.
+The chip is left with what needs many bodies: small corrections, whose read noise is small too.
 """
 
 from collections.abc import Sequence
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rgnn.reservoir.density import EdgeFunctions
+from rgnn.reservoir.gradient import cotangents, pair_gradient
+from rgnn.reservoir.jacobian import by_atom, pair_jacobian, pair_reads
+from rgnn.reservoir.layer import DensityLayer
+from rgnn.reservoir.products import FactorSlopes, Product, evaluate_all
 
 
-def skip_values(
-    densities: Sequence[Float[Array, "_ n_atom _"]],
-) -> Float[Array, "n_atom n_in"]:
-    """Return the scalar density of every element and radial function."""
-    return densities[0][0]
+class Skip(eqx.Module):
+    """Scalar densities, then products of two densities, all digital."""
+
+    layer: DensityLayer
+    """Picks channels: its matrices have a single 1 per row."""
+    plan: tuple[Product, ...] = eqx.field(static=True)
+
+    @property
+    def widths(self) -> list[int]:
+        """Return how many features of each kind there are, in order."""
+        return [self.layer.mixing[0].weight.shape[1], *(p.width for p in self.plan)]
+
+    def evaluate(
+        self, densities: Sequence[Float[Array, "_m n_atom _in"]]
+    ) -> tuple[Float[Array, "n_atom n_skip"], FactorSlopes]:
+        """Return the features, and the derivatives of the products by their factors."""
+        scalars = densities[0][0]
+        if not self.plan:
+            return scalars, []
+        values, slopes = evaluate_all(self.plan, [self.layer.mix(densities, None)])
+        return jnp.concatenate([scalars, values], axis=-1), slopes
+
+    def jacobian(
+        self, edges: EdgeFunctions, slices: Sequence[slice], slopes: FactorSlopes
+    ) -> Float[Array, "n_atom n_neighbour 3 n_skip"]:
+        """Return ∂(feature of atom i) / ∂(vector to its neighbour) [1/Å]."""
+        scalars = _scalar_jacobian(edges, slices)
+        if not self.plan:
+            return scalars
+        reads = pair_reads(self.layer, edges, slices, None)
+        products = by_atom(lambda e, r, g: pair_jacobian(self.plan, g, e, r), edges, reads, slopes)
+        return jnp.concatenate([scalars, products], axis=-1)
+
+    def gradient(
+        self,
+        weights: Float[Array, "n_atom n_skip"],
+        edges: EdgeFunctions,
+        slices: Sequence[slice],
+        slopes: FactorSlopes,
+    ) -> Float[Array, "n_atom n_neighbour 3"]:
+        """Return ∂(weights · features) / ∂(pair vector)."""
+        n_scalar = self.widths[0]
+        scalars = _scalar_gradient(weights[:, :n_scalar], edges, slices)
+        if not self.plan:
+            return scalars
+        pull = cotangents(self.plan, slopes, weights[:, n_scalar:], 0, self.layer.lmax)
+        return scalars + pair_gradient(self.layer, edges, pull, slices, None)
 
 
-def skip_jacobian(
+def _scalar_jacobian(
     edges: EdgeFunctions, slices: Sequence[slice]
 ) -> Float[Array, "n_atom n_neighbour 3 n_in"]:
     """Return ∂ρ_00 / ∂(pair vector) = R′ r̂, in the columns of the neighbour's element."""
@@ -34,7 +82,7 @@ def skip_jacobian(
     return jnp.concatenate(blocks, axis=1)
 
 
-def skip_gradient(
+def _scalar_gradient(
     weights: Float[Array, "n_atom n_in"], edges: EdgeFunctions, slices: Sequence[slice]
 ) -> Float[Array, "n_atom n_neighbour 3"]:
     """Return ∂(weights · ρ_00) / ∂(pair vector)."""

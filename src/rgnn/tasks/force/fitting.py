@@ -68,7 +68,7 @@ def fit(
         sums = course.sums(network, resumed)
         if config.reservoir.candidates > 1:
             calibration, sums = _selected(calibration, sums, course, network)
-        kinds = _kinds(network.n_skip, design, calibration)
+        kinds = _kinds(network.skip.widths, design, calibration)
         trained, gate = course.readout(sums, kinds), None
         del sums
         if config.gate.rounds:
@@ -143,7 +143,7 @@ def _with_prior(
 ) -> ForceField:
     """Return the force field that shares network and gate with the prior."""
     network = course.mount(prior.calibration, lines_read(design, blocks, prior.calibration.kept))
-    kinds = _kinds(network.n_skip, design, prior.calibration)
+    kinds = _kinds(network.skip.widths, design, prior.calibration)
     own: Network = network
     if prior.gate is not None:
         own, kinds = gated(network, prior.gate), wider(kinds, len(kinds))
@@ -211,7 +211,8 @@ def _selected(
     calibration: Calibration, sums: Sums, course: _Course, network: Reservoir
 ) -> tuple[Calibration, Sums]:
     """Return the calibration that keeps the worthiest columns of the pool, and their sums."""
-    skip, widths = network.n_skip, tuple(network.widths[1:])
+    skip = network.n_skip
+    widths = tuple(network.widths[len(network.skip.widths) :])
     pool = selection.Pool(skip, widths, sum(widths) // course.config.reservoir.candidates)
     kept = selection.choose(
         sums, course.frames, course.elements, pool, seed=course.seed, progress=course.progress
@@ -219,9 +220,11 @@ def _selected(
     return replace(calibration, kept=kept), selection.narrow(sums, kept, skip)
 
 
-def _kinds(skip: int, pool: Blueprint, calibration: Calibration) -> Int[np.ndarray, " n_feature"]:
+def _kinds(
+    skip: Sequence[int], pool: Blueprint, calibration: Calibration
+) -> Int[np.ndarray, " n_feature"]:
     """Return the kind of every feature of the network: the skip, then product by product."""
-    widths = [skip, *keeping(pool, calibration.kept)[0].widths]
+    widths = [*skip, *keeping(pool, calibration.kept)[0].widths]
     return np.repeat(np.arange(len(widths)), widths)
 
 
