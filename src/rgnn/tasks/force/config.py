@@ -31,8 +31,8 @@ class GateConfig:
 
     rounds: int = 0
     """Alternating least-squares solutions for the readout behind the gate; 0 leaves the readout
-    linear. 2 gain most of what there is, on molecules a sixth of the force error, at the same cost
-    of inference and several times that of training."""
+    linear. 1 gains most of what there is and 2 almost all, on molecules a quarter to a third of
+    the force error, at the same cost of inference and two to five times that of training."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.rounds <= 20:
