@@ -69,10 +69,10 @@ def test_read_noise_hurts_less_with_it():
         field = rgnn.ForceField.fit(
             force_models.training_frames(), config=settings, seed=0, chip=chip
         )
-        frame = force_models.test_frames()[0].structure
-        draws = [field.predict([frame], uncertainty=False, seed=s)[0].forces for s in range(6)]
+        frames = force_models.test_frames()[:1]
+        draws = [field.predict(frames, uncertainty=False, seed=s)[0].forces for s in range(6)]
         spreads.append(np.std(draws, axis=0).mean())
-    assert spreads[1] < 0.9 * spreads[0]
+    assert spreads[1] < 0.7 * spreads[0]
 
 
 def test_bad_settings_are_refused():
