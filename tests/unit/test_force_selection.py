@@ -36,7 +36,8 @@ def structure():
 def test_as_many_columns_are_kept_as_asked_for():
     asked = sum(blueprint(PLAIN, 3).widths)
     assert len(model().calibration.kept) == asked
-    assert model().readout.weights.shape[1] == asked + 12  # the skip around the chip
+    skip = model().reservoir.n_skip  # goes around the chip and stays
+    assert skip == 12 + 3 * 3 and model().readout.weights.shape[1] == asked + skip
     kept = model().calibration.kept
     assert np.array_equal(kept, np.unique(kept))
     assert min(model().design.widths) >= 1
@@ -51,7 +52,8 @@ def test_the_network_is_that_part_of_the_pool(structure):
         wide, narrow = (
             engine.as_numpy(engine.design(m.reservoir, around, None)) for m in (whole, model())
         )
-    own = np.concatenate([np.arange(12), 12 + model().calibration.kept])
+    skip = whole.reservoir.n_skip
+    own = np.concatenate([np.arange(skip), skip + model().calibration.kept])
     assert narrow.invariants == pytest.approx(wide.invariants[:, own], rel=1e-12)
     assert narrow.full == pytest.approx(wide.full[..., own], rel=1e-9, abs=1e-12)
 
@@ -78,7 +80,8 @@ def test_a_part_of_a_pool_with_messages():
             lines = lines_read(pool, blocks, own.kept)
             network = assemble(reservoir, own, lines, Periphery("exact"), "float64")
             found.append(np.asarray(network.features(around)))
-    columns = np.concatenate([np.arange(12), 12 + kept])
+    skip = network.n_skip
+    columns = np.concatenate([np.arange(skip), skip + kept])
     assert found[1] == pytest.approx(found[0][:, columns], rel=1e-10, abs=1e-14)
 
 
