@@ -19,6 +19,8 @@ class ArrayReads:
     n_in: int
     activations: int
     tangents: int
+    part: bool = False
+    """Whether these are inputs of another matrix in the list, which has the cells."""
 
     @property
     def reads(self) -> int:

@@ -80,4 +80,4 @@ def _repeat(tally: Tally, before: Tally, repeats: int) -> None:
         (tally.activations, before.activations),
         (tally.tangents, before.tangents),
     ):
-        now.update({name: then[name] + repeats * (now[name] - then[name]) for name in now})
+        now.update({k: then.get(k, 0) + repeats * (now[k] - then.get(k, 0)) for k in now})

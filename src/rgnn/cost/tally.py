@@ -23,17 +23,22 @@ class Tally:
     shapes: dict[str, tuple[int, int]] = field(default_factory=dict)
     activations: dict[str, int] = field(default_factory=dict)
     tangents: dict[str, int] = field(default_factory=dict)
+    parts: set[str] = field(default_factory=set)
 
-    def see(self, name: str, shape: tuple[int, int]) -> None:
-        """Take note of a matrix (n_out, n_in)."""
+    def see(self, name: str, shape: tuple[int, int], *, part: bool = False) -> None:
+        """Take note of a matrix (n_out, n_in), or of `part` of one that was seen before."""
         self.shapes[name] = shape
+        if part:
+            self.parts.add(name)
         self.activations.setdefault(name, 0)
         self.tangents.setdefault(name, 0)
 
     def arrays(self) -> tuple[ArrayReads, ...]:
         """Return the reads of all matrices."""
         return tuple(
-            ArrayReads(name, *shape, self.activations[name], self.tangents[name])
+            ArrayReads(
+                name, *shape, self.activations[name], self.tangents[name], name in self.parts
+            )
             for name, shape in self.shapes.items()
         )
 
@@ -74,7 +79,7 @@ class Counted(AbstractMatVec):
 
     def driven(self, start: int, stop: int) -> "Counted":
         name = f"{self.name}, inputs {start}–{stop - 1}"
-        self.tally.see(name, (self.weight.shape[0], stop - start))
+        self.tally.see(name, (self.weight.shape[0], stop - start), part=True)
         return Counted(self.weight[:, start:stop], self.noisy, name, self.tally)
 
     def _anything(self, x: Array) -> Array:

@@ -77,7 +77,7 @@ def evaluate(
     total = settings.samples or SAMPLES
     for block in range(-(-total // BLOCK)):
         child, count = keys.child(key, "block", block), min(BLOCK, total - block * BLOCK)
-        walkers, energy, centre = _block(problem, readouts, walkers, child, settings, count)
+        walkers, energy, centre = sample(problem, readouts, walkers, child, settings, count)
         series.append(np.asarray(energy, float))
         check(series[-1][-1], walkers.electrons)
         dipole.append(-np.asarray(centre, float))
@@ -126,7 +126,7 @@ def check(
 
 
 @eqx.filter_jit
-def _block(
+def sample(
     problem: Problem,
     readouts: Readouts,
     walkers: Walkers,
