@@ -132,7 +132,12 @@ def products(asked: argparse.Namespace, *, n: int = 256, batch: int = 1024) -> R
 
 
 def one_pass(asked: argparse.Namespace) -> Rows:
-    """One pass of 8 bits in and out beside the torch tile of aihwkit, 256², batch 1024."""
+    """One pass of 8 bits in and out beside the torch tile of aihwkit, 256², batch 1024.
+
+    aihwkit is timed where it is installed. Where these figures come from it is not: for Python 3.11
+    there was version 1.2.0 as source only, whose build stops without OpenBLAS' headers. Its saved
+    products are compared under parity.
+    """
     block = build.cut(Chip.sample(seed=0, read_noise=0.0), [(256, 256)])[0]
     mv = build.mount(block, build.Periphery(adc_bits=8), limit=1.0, dtype="float32")
     x = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1024, 256)), jnp.float32)
