@@ -9,6 +9,8 @@ from rgnn.cost import models
 from rgnn.cost.tally import Tally, counting, operations
 from rgnn.crossbar.matvec import AbstractMatVec, Exact
 from rgnn.device.chip import Chip
+from rgnn.run.config import resolve
+from rgnn.run.cost import Order, account
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.system import molecule
 from rgnn.tasks.wavefunction.wavefunction import begin
@@ -62,6 +64,19 @@ def test_a_local_energy_counted_by_hand():
     assert work.digital_macs > 0 and work.n_atoms == 2
     frozen = sum(a.n_out * a.n_in for a in work.arrays if not a.part)
     assert frozen == psi.frozen
+
+
+def test_a_saved_wavefunction_is_billed_and_timed(tmp_path):
+    tiny = ("size.width=8", "size.pair_width=4", "size.layers=1", "training.walkers=16")
+    tiny += ("training.chunk=16", "evaluation.chunk=16", "evaluation.moves=2")
+    with jax.enable_x64(True):
+        target = molecule("H2", charge=0, spin=None, bond_length=None)
+        config = resolve(WavefunctionConfig, assignments=tiny).resolved(target)
+        psi = begin(target, Chip.sample(seed=0), config, seed=0)
+        psi.save(tmp_path / "model.npz")
+    found = account(Order(tmp_path / "model.npz", measure=True))
+    assert found.hardware.n_macro == 1
+    assert found.timed is not None and found.timed.latency_ns(found.workload) > 0
 
 
 def test_complex_states_of_a_hamiltonian_are_two_reads():
