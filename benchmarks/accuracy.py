@@ -218,11 +218,11 @@ def table(runs: list[dict]) -> str:
 
 
 def draw(runs: list[dict], path: Path) -> None:
-    """Write error against CPU seconds, one panel per set."""
+    """Write error against CPU seconds, one panel per set with something to compare."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    names = [name for name in SETS if any(run["set"] == name for run in runs)]
+    names = [n for n in SETS if len({run["model"] for run in runs if run["set"] == n}) > 1]
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns, 3.2 * rows), squeeze=False)
