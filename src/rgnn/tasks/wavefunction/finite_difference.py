@@ -27,7 +27,7 @@ def kinetic(
 ) -> Float[Array, " walker"]:
     """Return −½ (Δ log|ψ| + |∇ log|ψ||²) from reads at displaced positions, `step` [bohr] apart."""
     walkers, n, _ = electrons.shape
-    moves = _displacements(n, order, step).astype(electrons.dtype)
+    moves = (step * jnp.asarray(_displacements(n, order))).astype(electrons.dtype)
     points = electrons[None] + jnp.concatenate([jnp.zeros((1, n, 3), moves.dtype), moves])[:, None]
     values = log_psi(points.reshape(-1, n, 3), key).reshape(-1, walkers)
     centre = values[0]
@@ -42,8 +42,8 @@ def reads_per_energy(n: int, order: int) -> int:
     return 1 + 3 * n * order
 
 
-def _displacements(n: int, order: int, step: float) -> Float[np.ndarray, "m n 3"]:
-    """Return ±kh along every coordinate, k outermost, then the sign, then the coordinate."""
+def _displacements(n: int, order: int) -> Float[np.ndarray, "m n 3"]:
+    """Return ±k along every coordinate, k outermost, then the sign, then the coordinate."""
     unit = np.eye(3 * n).reshape(3 * n, n, 3)
-    signs = [sign * k * step * unit for k in range(1, order // 2 + 1) for sign in (1, -1)]
+    signs = [sign * k * unit for k in range(1, order // 2 + 1) for sign in (1, -1)]
     return np.concatenate(signs)
