@@ -213,8 +213,8 @@ How to read these numbers:
   96/160 columns) were looked at once on every fifth test frame before they were fixed; prior
   strengths never saw a test frame.
 - The rows of AcAc 500, Mo, Li3PO4 (xTB) and the exact rung are from earlier on the same day, with
-  three to six evidence iterations instead of four. acac-200-crossbar-2% was measured before
-  repeated reads were dithered, which gains about 2 %.
+  three to six evidence iterations instead of four. acac-200-crossbar-2% and ladder-crossbar-5% were
+  measured before repeated reads were dithered, which gains about 2 %.
 - `skip` is 128 products of two densities per degree around the chip; how many was chosen on
   training frames (`choices.py`).
 - The iterations were set back from three to four after the PBE row (14.1 % with three) had been
