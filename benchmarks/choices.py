@@ -1,8 +1,8 @@
 """How settings were chosen without test data: `python benchmarks/choices.py DATA [--only …]`.
 
 Prints the error on groups of training frames left out in closed form [meV/Å] for reach and width
-of the LiPS network (every fourth training frame) and for the iterations of the evidence (PBE set,
-melts left out); and the error of acetylacetone on a chip with 2 % read noise, fitted to the first
+of the LiPS network (every fourth training frame), for what goes around the chip in Li3PO4 and for
+the iterations of the evidence (PBE set, melts left out); and the error of acetylacetone on a chip with 2 % read noise, fitted to the first
 200 training frames and judged on the last 60, for what goes around the chip. `--only parts` says
 what that error is made of. DATA as for benchmarks/force.py.
 """
@@ -31,6 +31,7 @@ REACH = {
     },
     "6 Å, 96/128 columns": {"cutoff": 6.0, "pair_width": 96, "triple_width": 128},
 }
+GLASS_AROUND = {f"PBE, {n} products a degree around": n for n in (0, 64)}
 ITERATIONS = {f"{n} evidence iterations": n for n in (3, 4, 8)}
 
 NOISY = replace(MOLECULE, pair_width=48, triple_width=64)
@@ -85,7 +86,10 @@ def left_out(name: str, data: Path, seed: int) -> float:
     if name in AROUND:
         model, judged = on_a_noisy_chip(data, seed, AROUND[name])
         return model.evaluate(judged)["force_rmse_meV_per_A"]
-    if name in REACH:
+    if name in GLASS_AROUND:
+        frames = rgnn.datasets.load("li3po4-dft", "train")
+        settings = config(replace(GLASS, skip_width=GLASS_AROUND[name]), group_by="melt")
+    elif name in REACH:
         frames = read_frames(data / "lips/train.extxyz")[::4]
         settings = config(replace(IONIC, **REACH[name]))
     else:
@@ -98,7 +102,7 @@ def left_out(name: str, data: Path, seed: int) -> float:
 
 def main() -> None:
     """Print every variant for every chip seed."""
-    names = [*REACH, *ITERATIONS, *AROUND, "parts"]
+    names = [*REACH, *GLASS_AROUND, *ITERATIONS, *AROUND, "parts"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", choices=names, action="append", help="one variant; repeat")
