@@ -2,9 +2,9 @@
 
 Prints the error on groups of training frames left out in closed form [meV/Å] for reach and width
 of the LiPS network (every fourth training frame), for what goes around the chip in Li3PO4 and for
-the iterations of the evidence (PBE set, melts left out); and the error of acetylacetone on a chip with 2 % read noise, fitted to the first
-200 training frames and judged on the last 60, for what goes around the chip. `--only parts` says
-what that error is made of. DATA as for benchmarks/force.py.
+the iterations of the evidence (PBE set, melts left out); and the error of acetylacetone on a chip
+with 2 % read noise, fitted to the first 200 training frames and judged on the last 60, for what
+goes around the chip. `--only parts` says what that error is made of. DATA as for force.py.
 """
 
 import argparse
