@@ -349,9 +349,28 @@ def others(cases: dict[str, dict]) -> str:
     lines = []
     for case, entry in cases.items():
         for seed, run in enumerate(entry["runs"]):
-            if "error_mHa" not in run:
+            if "error_mHa" not in run and case != "derivatives":
                 values = ", ".join(f"{name} {value:.4g}" for name, value in run.items())
                 lines.append(f"- {case}, seed {seed}: {values}")
+    return "\n".join(lines)
+
+
+def kinetic(run: Row) -> str:
+    """Return how far the kinetic energy of a walker is off by scheme, at the best finite step."""
+    schemes = {
+        "forward": "forward Laplacian",
+        **{f"order{n}": f"differences of order {n}" for n in (2, 4, 6)},
+    }
+    noises = [key.split("_")[1] for key in run if key.startswith("order2_") and "rms" in key]
+    lines = [
+        "| kinetic energy of H2, rms error [mHa] | reads | "
+        + " | ".join(f"{n} noise" for n in noises)
+        + " |",
+        "|---" * (len(noises) + 2) + "|",
+    ]
+    for key, name in schemes.items():
+        errors = (f"{run[f'{key}_{n}_rms_mHa']:.3g}" for n in noises)
+        lines.append(f"| {name} | {run[f'{key}_reads']} | " + " | ".join(errors) + " |")
     return "\n".join(lines)
 
 
@@ -381,6 +400,8 @@ def main() -> None:
     )
     pictures = [f"![{what}]({name})" for name, what in PICTURES if (RESULTS / name).exists()]
     parts = [text, "\n\n".join(pictures), "\n## Other numbers\n", others(rows)]
+    if "derivatives" in rows:
+        parts += ["", kinetic(rows["derivatives"]["runs"][0])]
     (RESULTS / "wavefunction.md").write_text("\n".join(parts) + "\n")
     print(table(rows))
 

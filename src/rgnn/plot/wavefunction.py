@@ -145,10 +145,10 @@ def derivatives(
     `differences[scheme][s, h]` is the error of finite differences for each noise and step [bohr].
     """
     figure, (left, right) = panels(2, width=4.8)
-    left.loglog(100 * noise, forward, "o-", color=PALETTE[0], label="forward Laplacian")
+    left.semilogy(100 * noise, forward, "o-", color=PALETTE[0], label="forward Laplacian")
     for k, (name, error) in enumerate(differences.items()):
         colour = PALETTE[1 + k % (len(PALETTE) - 1)]
-        left.loglog(100 * noise, error.min(1), "s--", color=colour, label=f"{name}, best step")
+        left.semilogy(100 * noise, error.min(1), "s--", color=colour, label=f"{name}, best step")
         for s in range(len(noise)):
             label = name if s == 0 else None
             right.loglog(
@@ -157,7 +157,9 @@ def derivatives(
     for s, value in enumerate(forward):
         right.axhline(value, color=PALETTE[0], alpha=0.35 + 0.6 * s / len(noise), linewidth=0.9)
     _label(left, "Error against read noise", "read noise of a cell [%]")
-    _label(right, "Error against the finite step", "step [bohr]")
+    _label(right, "Error against the finite step", "step [bohr]; darker: more noise")
+    right.set_xticks(step, [f"{h:g}" for h in step])
+    right.minorticks_off()
     return figure
 
 
