@@ -355,7 +355,7 @@ def others(cases: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def kinetic(run: Row) -> str:
+def kinetic_errors(run: Row) -> str:
     """Return how far the kinetic energy of a walker is off by scheme, at the best finite step."""
     schemes = {
         "forward": "forward Laplacian",
@@ -401,7 +401,7 @@ def main() -> None:
     pictures = [f"![{what}]({name})" for name, what in PICTURES if (RESULTS / name).exists()]
     parts = [text, "\n\n".join(pictures), "\n## Other numbers\n", others(rows)]
     if "derivatives" in rows:
-        parts += ["", kinetic(rows["derivatives"]["runs"][0])]
+        parts += ["", kinetic_errors(rows["derivatives"]["runs"][0])]
     (RESULTS / "wavefunction.md").write_text("\n".join(parts) + "\n")
     print(table(rows))
 
