@@ -74,8 +74,9 @@ class ReservoirConfig:
         _require(1.0 <= self.cutoff <= 15.0, f"cutoff must lie in 1 … 15 Å, got {self.cutoff}")
         _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
         _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
-        _require(1 <= self.activation_reads <= 1000, "activation_reads must lie in 1 … 1000")
-        _require(1 <= self.derivative_reads <= 1000, "derivative_reads must lie in 1 … 1000")
+        for name in ("activation_reads", "derivative_reads"):
+            reads = getattr(self, name)
+            _require(1 <= reads <= 1000, f"{name} must lie in 1 … 1000, got {reads}")
         _require(self.family in get_args(Family), f"family: one of {get_args(Family)}")
         _require(
             self.family == "random"
