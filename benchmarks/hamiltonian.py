@@ -272,8 +272,8 @@ def page(known: dict) -> str:
         f"# Hamiltonians, measured {known['date']}\n\n`python benchmarks/hamiltonian.py SHARED`, "
         "mean ± standard deviation over chip seeds, one thread. How to read the columns, and what "
         "was tried: [howto](../howto/hamiltonian.md). After fewer frames, bands are those of the "
-        "perfect cell. Rows come from revisions of one day, between which code for ghost states and "
-        "for ethanol's reach was added; they were not all run again on the last one, and some "
+        "perfect cell. Rows come from revisions of one day, between which code for ghost states "
+        "and for ethanol's reach was added; they were not all run again on the last one, and some "
         "times were taken with compiled networks at hand."
         f"\n\n{table(rows[''], SHOWN)}\n"
     ]
