@@ -16,7 +16,13 @@ SMALL = ReservoirConfig(
     triple_width=4,
     skip_width=3,
     message=MessageConfig(
-        scalars=2, source_width=2, cutoff=2.5, n_radial=3, pair_width=2, triple_width=2
+        scalars=2,
+        source_width=2,
+        cutoff=2.5,
+        n_radial=3,
+        single_width=2,
+        pair_width=2,
+        triple_width=2,
     ),
 )
 

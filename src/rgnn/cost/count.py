@@ -84,6 +84,10 @@ def force_workload(
         for degree, (n_out, n_in) in enumerate(matrices):
             if n_out == 0:
                 continue
+            if group == "edge":  # radial functions of every pair, then their slopes
+                activations, tangents = activation_reads * pairs, derivative_reads * pairs
+                arrays.append(ArrayReads(group, n_out, n_in, activations, tangents))
+                continue
             scalar = group == "projection"
             activations = activation_reads * n_atoms * (1 if scalar else 2 * degree + 1)
             tangents = derivative_reads * pairs * (3 if scalar else 2)

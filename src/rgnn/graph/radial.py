@@ -11,6 +11,10 @@ _A = (-2 * _Q + _P * (-2 + 4 * _Q)) / (_P + _P**2 + _Q + _Q**2)
 """Puts the steepest slope of the transform at the reference distance."""
 
 
+_NEAR_POWER = 8
+"""How sharply near functions fade: at twice their reach 1/257 is left."""
+
+
 class RadialBasis(eqx.Module):
     """Legendre polynomials of a transformed distance times a smooth cutoff.
 
@@ -19,11 +23,15 @@ class RadialBasis(eqx.Module):
     towards the core. The functions are deliberately not orthonormalised on the data: that would
     whiten away the decay towards fine radial detail, which is the prior that makes random
     mixing work.
+
+    With `near` the second half of the functions are the first half times 1 / (1 + (d / near)⁸):
+    the same resolution among the bonded neighbours alone.
     """
 
     reference_distance: Float[Array, "n_species n_species"]
     cutoff: float = eqx.field(static=True)
     count: int = eqx.field(static=True)
+    near: float = eqx.field(static=True, default=0.0)
 
     def __call__(
         self,
@@ -35,11 +43,15 @@ class RadialBasis(eqx.Module):
         reference = self.reference_distance[centre, neighbour]
         edge = _agnesi(self.cutoff / reference)
         t = 2 * (_agnesi(distance / reference) - edge) / (1 - edge) - 1
-        polynomials = [jnp.ones_like(t), t]
-        for n in range(2, self.count):
+        polynomials, own = [jnp.ones_like(t), t], self.count // 2 if self.near else self.count
+        for n in range(2, own):
             polynomials.append(((2 * n - 1) * t * polynomials[-1] - (n - 1) * polynomials[-2]) / n)
-        basis = jnp.stack(polynomials[: self.count], axis=-1)
-        return 2 * basis * envelope(distance / self.cutoff)[..., None]
+        basis = jnp.stack(polynomials[:own], axis=-1)
+        basis = 2 * basis * envelope(distance / self.cutoff)[..., None]
+        if not self.near:
+            return basis
+        fading = 1 / (1 + (distance / self.near) ** _NEAR_POWER)
+        return jnp.concatenate([basis, basis * fading[..., None]], axis=-1)
 
 
 def envelope(x: Float[Array, "*edge"]) -> Float[Array, "*edge"]:

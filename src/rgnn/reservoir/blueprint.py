@@ -22,8 +22,8 @@ class Blueprint:
     message: tuple[Product, ...]
     source: tuple[Product, ...]
     shapes: dict[str, list[tuple[int, int]]]
-    """(outputs, inputs) of the matrices of `density`, `source`, `projection` and `message`, those
-    of one group by degree; only what is on the chip."""
+    """(outputs, inputs) of the matrices of `density`, `source`, `projection`, `edge` and `message`,
+    those of one group by degree; only what is on the chip."""
     skip: tuple[Product, ...] = ()
     """Products that go around the chip."""
     skip_mixing: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
@@ -47,9 +47,9 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     counter, source = ColumnCounter(), ColumnCounter()
     m, more = config.message, config.candidates
     widths = (more * config.single_width, more * config.pair_width, more * config.triple_width)
-    own = plan(widths, config.lmax, config.coupled_lmax, 0, counter)
-    inputs = n_species * config.n_radial
-    weight = np.tile(radial_weights(config.n_radial, config.decay), n_species)
+    own = plan(widths, config.lmax, config.coupled_lmax, 0, counter, config.tilt)
+    inputs = n_species * config.n_function
+    weight = np.tile(density_weights(config), n_species)
     around = plan((0, config.skip_width, 0), config.lmax, 0, 0, ColumnCounter())
     skip, picks = complete(around, config.lmax, weight)
     if config.family == "complete":
@@ -57,18 +57,26 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
         return Blueprint(products, (), (), {}, skip, tuple(picks), tuple(matrices))
     messages, sources = [], []
     if m.scalars:
-        widths = (more * min(m.pair_width, 24), more * m.pair_width, more * m.triple_width)
-        messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter)
+        widths = (more * m.single_width, more * m.pair_width, more * m.triple_width)
+        messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter, config.tilt)
         sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
     degrees = range(config.lmax + 1)
     shapes = {"density": [(counter.used.get((0, degree), 0), inputs) for degree in degrees]}
     if m.scalars:
         shapes["source"] = [(source.used.get((0, degree), 0), inputs) for degree in degrees]
-        shapes["projection"] = [(m.scalars, sum(p.width for p in sources))]
+        receiver = m.receiver
+        shapes["projection"] = [(receiver.n_read, sum(p.width for p in sources))]
+        shapes["edge"] = [(receiver.n_edge, m.n_radial)] if receiver.n_edge else []
         shapes["message"] = [
             (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
         ]
     return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes, skip, tuple(picks))
+
+
+def density_weights(config: ReservoirConfig) -> Float[np.ndarray, " n_function"]:
+    """Return the prior weight of every radial function of the densities, near ones last."""
+    own = radial_weights(config.n_radial, config.decay)
+    return np.concatenate([config.far_weight * own, own]) if config.near else own
 
 
 def radial_weights(count: int, decay: float) -> Float[np.ndarray, " n_radial"]:

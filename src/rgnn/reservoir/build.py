@@ -12,7 +12,13 @@ from rgnn.crossbar.lines import of_outputs
 from rgnn.crossbar.matvec import AbstractMatVec, Exact
 from rgnn.crossbar.places import mount_by_line
 from rgnn.graph.radial import RadialBasis
-from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping, radial_weights
+from rgnn.reservoir.blueprint import (
+    Blueprint,
+    blueprint,
+    density_weights,
+    keeping,
+    radial_weights,
+)
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.layer import DensityLayer, Repeats
 from rgnn.reservoir.message import MessageLayer
@@ -62,9 +68,9 @@ def assemble(
     reference = jnp.asarray(calibration.reference_distance, dtype)
     if design.digital:
         arrays["density"] = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.digital)
-    inputs = len(reference) * config.n_radial
-    radial = RadialBasis(reference, config.cutoff, config.n_radial)
-    decay = _decay(config.n_radial, config.decay, inputs, dtype)
+    inputs = len(reference) * config.n_function
+    radial = RadialBasis(reference, config.cutoff, config.n_function, config.near)
+    decay = _decay(density_weights(config), inputs, dtype)
     repeats = Repeats(config.activation_reads, config.derivative_reads)
     layer = DensityLayer(radial, decay, arrays["density"], repeats)
     picks = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.skip_mixing)
@@ -101,13 +107,17 @@ def _message(
         projection=arrays["projection"][0],
         centre=jnp.asarray(calibration.scalar_centre, dtype),
         steepness=jnp.asarray(calibration.scalar_steepness, dtype),
+        receiver=m.receiver,
+        edge=next(iter(arrays["edge"]), None),
         radial=RadialBasis(layer.radial.reference_distance, m.cutoff, m.n_radial),
-        decay=_decay(m.n_radial, config.decay, m.scalars * m.n_radial, dtype),
+        decay=_decay(radial_weights(m.n_radial, config.decay), m.scalars * m.n_radial, dtype),
         mixing=arrays["message"],
         repeats=layer.repeats,
     )
 
 
-def _decay(count: int, decay: float, inputs: int, dtype: str) -> Float[Array, " n_radial"]:
+def _decay(
+    weights: Float[np.ndarray, " n_radial"], inputs: int, dtype: str
+) -> Float[Array, " n_radial"]:
     """Return the weights of the radial functions; a mixed density is of the order of one input."""
-    return jnp.asarray(radial_weights(count, decay) / np.sqrt(inputs), dtype)
+    return jnp.asarray(weights / np.sqrt(inputs), dtype)

@@ -36,7 +36,7 @@ def calibrate(
     Noise-free passes through the network: one for the densities and the source of the messages,
     one more for the message densities, which depend on how the scalars were centred.
     """
-    n_scalar = config.message.scalars
+    n_scalar = config.message.receiver.n_read if config.message.scalars else 0
     start = Calibration(
         reference_distance,
         np.ones(sum(n_in for _, n_in in design.all_shapes)),
@@ -64,8 +64,10 @@ def calibrate(
         scalar_centre=read.mean(axis=0),
         scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
     )
-    message = _peaks([f.messages for f in _inputs(config, scalars, blocks, sample, dtype)])
-    peaks = np.concatenate([density, density, np.abs(scaled).max(axis=0), message])
+    later = _inputs(config, scalars, blocks, sample, dtype)
+    pairs = _peaks([[frame.edge] for frame in later]) if design.shapes["edge"] else np.zeros(0)
+    message = _peaks([frame.messages for frame in later])
+    peaks = np.concatenate([density, density, np.abs(scaled).max(axis=0), pairs, message])
     return replace(scalars, limits=_HEADROOM * peaks)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from rgnn.core.errors import InputError
+from rgnn.reservoir.receive import Kind, Receiver
 
 Family = Literal["random", "complete"]
 
@@ -17,20 +18,31 @@ class MessageConfig:
     about 5 % on molecules and nothing on the ionic glass, at twice the cost."""
     source_width: int = 16
     """Products of two densities per degree that the scalars are read from."""
+    kind: Kind = "plain"
+    """How scalars are received: as they come, by attention, or gated as in the scalar layer of the
+    original network."""
     cutoff: float = 4.0
     """Reach of a message [Å]."""
     n_radial: int = 6
     """Radial functions of the message density."""
+    single_width: int = 24
+    """Invariants that are a message density alone."""
     pair_width: int = 32
     """Two-factor products per degree whose last factor is a message density."""
     triple_width: int = 24
     """Three-factor products per path whose last factor is a message density."""
 
+    @property
+    def receiver(self) -> Receiver:
+        """Return how an atom receives the scalars."""
+        return Receiver(self.kind, self.scalars)
+
     def __post_init__(self) -> None:
         _require(0 <= self.scalars <= 64, f"message.scalars must lie in 0 … 64, got {self.scalars}")
         _require(1 <= self.cutoff <= 15, f"message.cutoff must lie in 1 … 15 Å, got {self.cutoff}")
         _require(2 <= self.n_radial <= 32, f"message.n_radial must lie in 2 … 32: {self.n_radial}")
-        widths = (self.source_width, self.pair_width, self.triple_width)
+        _require(self.kind in get_args(Kind), f"message.kind: one of {get_args(Kind)}")
+        widths = (self.source_width, self.single_width, self.pair_width, self.triple_width)
         _require(0 <= min(widths) and max(widths) <= 4096, f"message widths {widths} are absurd")
 
 
@@ -52,6 +64,10 @@ class ReservoirConfig:
     """Products of two densities per degree (body order three)."""
     triple_width: int = 64
     """Products of three densities per coupling path (body order four)."""
+    tilt: float = 0.0
+    """How much wider paths of high degrees are than those of low ones, at the same mean: path
+    (a, b, c) has a share of 1 + tilt (a + b + c). Choosing columns ends near 0.25, with few single
+    ones and pairs."""
     skip_width: int = 0
     """Products of two densities per degree that go around the chip: digital, single channels, the
     smoothest first. They carry the stiff angles of molecules without read noise."""
@@ -63,6 +79,12 @@ class ReservoirConfig:
     choose which are read: nearly the accuracy of the whole pool at the cost of the widths asked."""
     decay: float = 1.0
     """Radial function n enters with weight 1 / (1 + (n / decay)²)."""
+    near: float = 0.0
+    """Reach [Å] of a second set of radial functions, for the nearest neighbours: 2 for molecules of
+    more than a dozen atoms, whose bonds and angles a product of densities over the whole cutoff
+    blurs. 0 leaves it out. Twice the lines for the same columns."""
+    far_weight: float = 0.3
+    """Weight of the first set where there is a second."""
     activation_reads: int = 8
     """Reads of an activation that are averaged on a noisy chip."""
     derivative_reads: int = 1
@@ -70,9 +92,16 @@ class ReservoirConfig:
     decides what a force costs."""
     message: MessageConfig = field(default_factory=MessageConfig)
 
+    @property
+    def n_function(self) -> int:
+        """Return how many radial functions every element of the neighbours has."""
+        return self.n_radial * (2 if self.near else 1)
+
     def __post_init__(self) -> None:
         _require(1.0 <= self.cutoff <= 15.0, f"cutoff must lie in 1 … 15 Å, got {self.cutoff}")
         _require(2 <= self.n_radial <= 32, f"n_radial must lie in 2 … 32, got {self.n_radial}")
+        _require(0 <= self.near <= self.cutoff, f"near must lie in 0 … cutoff, got {self.near}")
+        _require(0 <= self.far_weight <= 100, f"far_weight: 0 … 100, got {self.far_weight}")
         _require(0 <= self.lmax <= 6, f"lmax must lie in 0 … 6, got {self.lmax}")
         for name in ("activation_reads", "derivative_reads"):
             reads = getattr(self, name)
@@ -85,6 +114,7 @@ class ReservoirConfig:
             "message step: set candidates=1, skip_width=0 and message.scalars=0",
         )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
+        _require(0 <= self.tilt <= 10, f"tilt must lie in 0 … 10, got {self.tilt}")
         _require(self.decay > 0, f"decay must be positive, got {self.decay}")
         widths = (self.single_width, self.pair_width, self.triple_width)
         _require(min(widths) >= 0 and max(widths) > 0, f"widths {widths} leave no features")

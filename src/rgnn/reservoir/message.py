@@ -1,25 +1,49 @@
 """The frozen message step: neighbours tell what surrounds them.
 
 Every atom reads a few scalars s off its own low-order invariants (one matrix on the chip, tanh
-digital) and sends them along: the message density Σ_j s_jq R_n(r_ij) Y_lm(r_ij) is mixed on the
-chip like the first and enters products as their last factor. Reach and body order grow; nothing
-is trained.
+digital) and sends them along. The density of what arrives, Σ_j s_ijq R_n(r_ij) Y_lm(r_ij), is mixed
+on the chip like the first and enters products as their last factor. Reach and body order grow;
+nothing is trained.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.graph.batch import Graph
-from rgnn.graph.radial import RadialBasis
+from rgnn.graph.radial import RadialBasis, envelope
 from rgnn.reservoir.density import EdgeFunctions, edge_functions
 from rgnn.reservoir.gradient import Cotangents, gradient_through, value_through
 from rgnn.reservoir.jacobian import PairReads, draw_reads
 from rgnn.reservoir.layer import DensityLayer, Repeats, averaged_tangent, read_key
 from rgnn.reservoir.products import Product, by_column, by_feature
+from rgnn.reservoir.receive import Pulled, Receiver
+
+
+class Sent(NamedTuple):
+    """What neighbours within reach of a message sent, and what was made of it."""
+
+    near: Graph
+    edges: EdgeFunctions
+    scalars: Float[Array, "n_atom n_read"]
+    edge: Float[Array, "n_atom n_near n_edge"]
+    """Reads of the radial functions of every pair that the receiver asks for."""
+    fade: Float[Array, "n_atom n_near"]
+    """Falls from 1 to 0 at the cutoff."""
+    received: Float[Array, "n_atom n_near n_scalar"]
+
+
+class ByReceived(NamedTuple):
+    """Derivatives handed on from what is received to what it was made of."""
+
+    own: Float[Array, "n_atom n_read n"]
+    sent: Float[Array, "n_atom n_near n_read n"]
+    distance: Float[Array, "n_atom n_near n"]
 
 
 class MessageLayer(eqx.Module):
@@ -31,8 +55,11 @@ class MessageLayer(eqx.Module):
     source_scale: Float[Array, " n_source"]
     """Digital scale of every source invariant before it enters the chip."""
     projection: AbstractMatVec
-    centre: Float[Array, " n_scalar"]
-    steepness: Float[Array, " n_scalar"]
+    centre: Float[Array, " n_read"]
+    steepness: Float[Array, " n_read"]
+    receiver: Receiver = eqx.field(static=True)
+    edge: AbstractMatVec | None
+    """Reads the radial functions of a pair for the receiver."""
     radial: RadialBasis
     decay: Float[Array, " n_radial"]
     mixing: tuple[AbstractMatVec, ...]
@@ -45,12 +72,12 @@ class MessageLayer(eqx.Module):
 
     @property
     def n_scalar(self) -> int:
-        """Return how many scalars an atom sends."""
-        return self.centre.shape[0]
+        """Return how many scalars arrive from a neighbour."""
+        return self.receiver.n_value
 
     def scalars(
         self, invariants: Float[Array, "n_atom n_source"], key: PRNGKeyArray | None
-    ) -> Float[Array, "n_atom n_scalar"]:
+    ) -> Float[Array, "n_atom n_read"]:
         """Return tanh of the centred and scaled read of the source invariants."""
         inputs = invariants * self.source_scale
         often, own_key = self.repeats.activation, read_key(key, "scalars")
@@ -59,10 +86,10 @@ class MessageLayer(eqx.Module):
 
     def scalar_jacobian(
         self,
-        scalars: Float[Array, "n_atom n_scalar"],
+        scalars: Float[Array, "n_atom n_read"],
         jacobian: Float[Array, "n_atom n_neighbour 3 n_source"],
         key: PRNGKeyArray | None,
-    ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
+    ) -> Float[Array, "n_atom n_neighbour 3 n_read"]:
         """Return ∂s_i / ∂(vector to a neighbour of i), read forward through the projection."""
         inputs, own_key = jacobian * self.source_scale, read_key(key, "scalar slopes")
         read = averaged_tangent(self.projection, inputs, self.repeats.derivative, own_key)
@@ -74,6 +101,51 @@ class MessageLayer(eqx.Module):
         centre = jnp.broadcast_to(near.species[:, None], near.neighbour.shape)
         neighbour = jnp.asarray(near.species)[near.neighbour]
         return edge_functions(vector, centre, neighbour, self.radial, self.lmax, self.decay)
+
+    def receive(
+        self, near: Graph, scalars: Float[Array, "n_atom n_read"], key: PRNGKeyArray | None
+    ) -> Sent:
+        """Return what arrives from the neighbours within reach."""
+        edges = self.edges(near)
+        fade, _ = self._fade(near)
+        read = jnp.zeros((*fade.shape, 0), fade.dtype)
+        if self.edge is not None:
+            often, own_key = self.repeats.activation, read_key(key, "edge")
+            read = self.edge.repeated(self.edge_inputs(edges.radial), often, key=own_key)
+        received = jax.vmap(self.receiver)(scalars, scalars[near.neighbour], read, fade)
+        return Sent(near, edges, scalars, read, fade, received)
+
+    def by_received(
+        self,
+        sent: Sent,
+        derivative: Float[Array, "n_atom n_near n_scalar n"],
+        key: PRNGKeyArray | None,
+    ) -> ByReceived:
+        """Return derivatives by scalars and distances, from those by what is received."""
+        given = sent.scalars, sent.scalars[sent.near.neighbour], sent.edge, sent.fade
+        pulled: Pulled = jax.vmap(self.receiver.pull)(*given, derivative)
+        _, falling = self._fade(sent.near)
+        along = pulled.fade * falling[..., None]
+        if self.edge is not None:
+            inputs = self.edge_inputs(sent.edges.radial_slope)
+            often, own_key = self.repeats.derivative, read_key(key, "edge slopes")
+            slopes = averaged_tangent(self.edge, inputs, often, own_key)
+            along = along + jnp.einsum("ije,ijen->ijn", slopes, pulled.edge)
+        return ByReceived(pulled.own, pulled.sent, along)
+
+    def edge_inputs(
+        self, radial: Float[Array, "n_atom n_near n_radial"]
+    ) -> Float[Array, "n_atom n_near n_radial"]:
+        """Return what the edge matrix reads: radial functions weighted as for one scalar."""
+        return radial * jnp.sqrt(float(self.n_scalar)).astype(radial.dtype)
+
+    def _fade(self, near: Graph) -> tuple[Float[Array, "n_atom n_near"], Array]:
+        """Return the envelope of every pair and its slope [1/Å]."""
+        vector = jnp.asarray(near.vector, self.decay.dtype)
+        distance = jnp.sqrt(jnp.square(vector).sum(-1))
+        return jax.jvp(
+            lambda d: envelope(d / self.radial.cutoff), (distance,), (jnp.ones_like(distance),)
+        )
 
     def densities(
         self, edges: EdgeFunctions, sent: Float[Array, "n_atom n_neighbour n_scalar"]

@@ -64,12 +64,18 @@ class ColumnCounter:
 
 
 def plan(
-    widths: tuple[int, int, int], lmax: int, coupled: int, last_layer: int, columns: ColumnCounter
+    widths: tuple[int, int, int],
+    lmax: int,
+    coupled: int,
+    last_layer: int,
+    columns: ColumnCounter,
+    tilt: float = 0.0,
 ) -> list[Product]:
     """Return the products of one to three factors with `widths` columns per path.
 
     Three factors run over all true scalars (a, b) → c with c ≤ `coupled`, a ≤ b. The last factor
-    comes from layer `last_layer`, the others from layer 0.
+    comes from layer `last_layer`, the others from layer 0. With `tilt` the widths of a number of
+    factors are the mean over its paths: path (a, b, …) has a share of 1 + tilt (a + b + …).
     """
     paths = [((0,), widths[0])]
     paths += [((degree, degree), widths[1]) for degree in range(lmax + 1)]
@@ -82,9 +88,21 @@ def plan(
     ]
     return [
         Product(_factors(degrees, width, last_layer, columns), width)
-        for degrees, width in paths
+        for degrees, width in _tilted(paths, tilt)
         if width
     ]
+
+
+def _tilted(
+    paths: Sequence[tuple[tuple[int, ...], int]], tilt: float
+) -> list[tuple[tuple[int, ...], int]]:
+    """Return the paths with widths that grow with their degrees and keep their mean."""
+    share = [1 + tilt * sum(degrees) for degrees, _ in paths]
+    result = []
+    for (degrees, width), own in zip(paths, share, strict=True):
+        alike = [s for (d, _), s in zip(paths, share, strict=True) if len(d) == len(degrees)]
+        result.append((degrees, round(width * own * len(alike) / sum(alike))))
+    return result
 
 
 def _factors(

@@ -12,7 +12,7 @@ from rgnn.reservoir.density import EdgeFunctions
 from rgnn.reservoir.gradient import cotangents, pair_gradient
 from rgnn.reservoir.jacobian import by_atom, pair_jacobian, pair_reads
 from rgnn.reservoir.layer import DensityLayer, read_key
-from rgnn.reservoir.message import MessageLayer, scalar_derivatives
+from rgnn.reservoir.message import MessageLayer, Sent, scalar_derivatives
 from rgnn.reservoir.products import FactorSlopes, Product, evaluate_all
 from rgnn.reservoir.skip import Skip
 
@@ -33,15 +33,6 @@ class Slopes(NamedTuple):
     skip: FactorSlopes
 
 
-class Sent(NamedTuple):
-    """What neighbours within reach of a message sent."""
-
-    near: Graph
-    edges: EdgeFunctions
-    scalars: Float[Array, "n_atom n_scalar"]
-    received: Float[Array, "n_atom n_near n_scalar"]
-
-
 class Activation(NamedTuple):
     """One pass through the network: invariants, their slopes, and what neighbours sent."""
 
@@ -55,10 +46,10 @@ class MessageDesign(NamedTuple):
     """How message features, the last ones, move with what the neighbours are and send."""
 
     near: Float[Array, "n_atom n_near 3 n_message"]
-    """By the vectors to the near neighbours, through the message density."""
-    by_scalar: Float[Array, "n_atom n_near n_scalar n_message"]
-    """By the scalars the near neighbours send."""
-    scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_scalar"]
+    """By the vectors to the near neighbours, all scalars held fixed."""
+    by_scalar: Float[Array, "n_atom n_near n_read n_message"]
+    """By the scalars of the near neighbours."""
+    scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_read"]
     """An atom's scalars by the vectors to its neighbours."""
 
 
@@ -67,7 +58,7 @@ class Design(NamedTuple):
 
     invariants: Float[Array, "n_atom n_feature"]
     full: Float[Array, "n_atom n_neighbour 3 n_feature"]
-    """By the vectors to the neighbours, messages held fixed."""
+    """By the vectors to the neighbours, the neighbours' scalars held fixed."""
     message: MessageDesign | None
 
 
@@ -76,6 +67,7 @@ class Inputs(NamedTuple):
 
     densities: list[Float[Array, "_ n_atom _"]]
     source: Float[Array, "n_atom n_source"] | None
+    edge: Float[Array, "n_atom n_near _"] | None
     messages: list[Float[Array, "_ n_atom _"]]
 
 
@@ -133,9 +125,8 @@ class Reservoir(eqx.Module):
         source_pool = self.message.source.mix(densities, read_key(key, "source"))
         source_values, source = evaluate_all(self.message.source_plan, [source_pool])
         scalars = self.message.scalars(source_values, key)
-        near_edges = self.message.edges(around.near)
-        sent = Sent(around.near, near_edges, scalars, scalars[around.near.neighbour])
-        message_pool = self.message.mix(self.message.densities(near_edges, sent.received), key)
+        sent = self.message.receive(around.near, scalars, key)
+        message_pool = self.message.mix(self.message.densities(sent.edges, sent.received), key)
         message_values, message = evaluate_all(self.message_plan, [pool, message_pool])
         return Activation(
             jnp.concatenate([skipped, values, message_values], axis=-1),
@@ -149,12 +140,12 @@ class Reservoir(eqx.Module):
         edges = self.layer.edges(around.full)
         densities = self.layer.densities(edges, around.full.slices)
         if self.message is None or around.near is None:
-            return Inputs(densities, None, [])
+            return Inputs(densities, None, None, [])
         source_pool = self.message.source.mix(densities, None)
         source, _ = evaluate_all(self.message.source_plan, [source_pool])
-        sent = self.message.scalars(source, None)[around.near.neighbour]
-        near_edges = self.message.edges(around.near)
-        return Inputs(densities, source, self.message.densities(near_edges, sent))
+        sent = self.message.receive(around.near, self.message.scalars(source, None), None)
+        messages = self.message.densities(sent.edges, sent.received)
+        return Inputs(densities, source, self.message.edge_inputs(sent.edges.radial), messages)
 
     def features(
         self, around: Surroundings, *, key: PRNGKeyArray | None = None
@@ -179,14 +170,20 @@ class Reservoir(eqx.Module):
             self.message.pair_reads(a.sent.edges, a.sent.received, key),
             a.slopes.message,
         )
-        by_scalar = by_atom(
+        by_received = by_atom(
             lambda e, r, g: scalar_derivatives(self.message_plan, g, e, r, layer=1),
             a.sent.edges,
             self.message.scalar_reads(a.sent.edges, key),
             a.slopes.message,
         )
         slopes = self._scalar_slopes(self.message, a, a.sent, around, key)
-        return Design(a.invariants, full, MessageDesign(near, by_scalar, slopes))
+        if self.message.receiver.kind == "plain":
+            return Design(a.invariants, full, MessageDesign(near, by_received, slopes))
+        made = self.message.by_received(a.sent, by_received, key)
+        near = near + a.sent.edges.unit[..., None] * made.distance[:, :, None]
+        own = jnp.einsum("ijxr,irn->ijxn", slopes, made.own)
+        full = full.at[..., -self.n_message_feature :].add(own)
+        return Design(a.invariants, full, MessageDesign(near, made.sent, slopes))
 
     def energies_and_gradient(
         self,
@@ -268,6 +265,8 @@ class Reservoir(eqx.Module):
             return PairGradient(full, None)
         own = slope[:, -self.n_message_feature :]
         by_message = cotangents(self.message_plan, a.slopes.message, own, 1, self.message.lmax)
-        near, by_scalar = self.message.gradient(a.sent.edges, a.sent.received, by_message, key)
-        pull = jnp.zeros_like(a.sent.scalars).at[a.sent.near.neighbour].add(by_scalar)
+        near, by_received = self.message.gradient(a.sent.edges, a.sent.received, by_message, key)
+        made = self.message.by_received(a.sent, by_received[..., None], key)
+        near = near + a.sent.edges.unit * made.distance
+        pull = made.own[..., 0].at[a.sent.near.neighbour].add(made.sent[..., 0])
         return PairGradient(full + jnp.einsum("iq,ijxq->ijx", pull, moves), near)

@@ -166,7 +166,7 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
     workload = count.force_workload(
         design.shapes,
         n_species=len(field.elements),
-        n_radial=settings.n_radial,
+        n_radial=settings.n_function,
         n_feature=field.readout.weights.shape[1],
         n_atoms=atoms,
         n_neighbours=neighbours,
