@@ -85,18 +85,20 @@ def acac(
     return fit_and_test(train, test, config(network, rung), seed, chip=_chip(seed, noise))[1]
 
 
-def mo(data: Path, seed: int) -> dict[str, float]:
+def mo(data: Path, seed: int, rung: str = "exact", noise: float | None = None) -> dict[str, float]:
     """Molybdenum, official split."""
     train = read_frames(data / "mlearn/Mo_training.extxyz")
     test = read_frames(data / "mlearn/Mo_test.extxyz")
-    return fit_and_test(train, test, config(METAL), seed)[1]
+    return fit_and_test(train, test, config(METAL, rung), seed, chip=_chip(seed, noise))[1]
 
 
-def lips(data: Path, seed: int) -> dict[str, float]:
+def lips(
+    data: Path, seed: int, rung: str = "exact", noise: float | None = None
+) -> dict[str, float]:
     """Li6.75P3S11, 600 training frames, official validation file."""
     train = read_frames(data / "lips/train.extxyz")
     test = read_frames(data / "lips/valid.extxyz")
-    return fit_and_test(train, test, config(IONIC), seed)[1]
+    return fit_and_test(train, test, config(IONIC, rung), seed, chip=_chip(seed, noise))[1]
 
 
 def li3po4_xtb(data: Path, seed: int) -> dict[str, float]:
@@ -105,13 +107,19 @@ def li3po4_xtb(data: Path, seed: int) -> dict[str, float]:
     return fit_and_test(train, test, config(GLASS, group_by="melt"), seed)[1]
 
 
-def li3po4_dft(data: Path, seed: int, network: ReservoirConfig = GLASS) -> dict[str, float]:
+def li3po4_dft(
+    data: Path,
+    seed: int,
+    network: ReservoirConfig = GLASS,
+    rung: str = "exact",
+    noise: float | None = None,
+) -> dict[str, float]:
     """The same in PBE, the xTB readout as prior mean; and without it."""
-    settings = config(network, group_by="melt")
-    prior, _ = fit_and_test(*_packaged("li3po4-xtb"), settings, seed)
+    settings, chip = config(network, rung, "melt"), _chip(seed, noise)
+    prior, _ = fit_and_test(*_packaged("li3po4-xtb"), settings, seed, chip=chip)
     train, test = _packaged("li3po4-dft")
-    _, alone = fit_and_test(train, test, settings, seed)
-    _, both = fit_and_test(train, test, settings, seed, prior=prior)
+    _, alone = fit_and_test(train, test, settings, seed, chip=chip)
+    _, both = fit_and_test(train, test, settings, seed, chip=chip, prior=prior)
     return {**both, "force_relative_error_without_prior": alone["force_relative_error"]}
 
 
@@ -188,6 +196,12 @@ CASES: dict[str, Callable[[Path, int], dict[str, float]]] = {
     "acac-200-skip": lambda data, seed: acac(data, seed, 200, network=AROUND),
     "acac-200-skip-crossbar-2%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.02, AROUND),
     "acac-200-skip-crossbar-5%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.05, AROUND),
+    "mo-crossbar-2%": lambda data, seed: mo(data, seed, "crossbar", 0.02),
+    "mo-crossbar-5%": lambda data, seed: mo(data, seed, "crossbar", 0.05),
+    "lips-crossbar-2%": lambda data, seed: lips(data, seed, "crossbar", 0.02),
+    "li3po4-dft-skip-crossbar-2%": lambda data, seed: li3po4_dft(
+        data, seed, replace(GLASS, skip_width=64), "crossbar", 0.02
+    ),
     "speed-192": speed,
     "nve": nve,
 }
