@@ -14,8 +14,9 @@ from rgnn.run import sweep
 CHIP = Chip(np.random.default_rng(0).lognormal(3.0, 0.3, (1, 64, 64))).with_noise(0.02)
 
 
-def changed(vary, value, seed=0):
-    return sweep.PROPERTIES[vary].apply(CHIP, Periphery(), value, seed)
+def changed(vary, value, **circumstances):
+    at = sweep.Circumstances(**circumstances)
+    return sweep.PROPERTIES[vary].apply(CHIP, Periphery(), value, at)
 
 
 def test_periphery_is_varied():
@@ -30,6 +31,21 @@ def test_cells_are_varied(vary, value):
     chip, periphery = changed(vary, value)
     assert (chip.conductance != CHIP.conductance).any() and periphery == Periphery()
     assert chip.noise == CHIP.noise and chip.conductance.shape == CHIP.conductance.shape
+
+
+def test_chips_grow_old_by_the_law_that_is_asked_for():
+    def drift(**ageing):
+        at = sweep.Ageing(**ageing)
+        return float(np.median(changed("age", 3600.0, ageing=at)[0].conductance / CHIP.conductance))
+
+    # Phase-change memory loses conductance as t^-0.05 … 0.1 after 20 s, hot cells faster.
+    assert 181**-0.1 < drift(technology="pcm") < 181**-0.04
+    hot = drift(technology="pcm", kelvin=350.0, activation_energy=0.5)
+    assert hot < drift(technology="pcm") < drift(technology="wan-2022") + 0.1
+    with pytest.raises(InputError, match="needs an activation energy"):
+        drift(kelvin=350.0)
+    with pytest.raises(InputError, match="unknown technology 'sand'"):
+        drift(technology="sand")
 
 
 def test_wires_noise_and_macros_are_varied():

@@ -10,6 +10,16 @@ from rgnn.cli.tell import tell
 
 app = typer.Typer(no_args_is_help=True, help="Measured chips: what they are, deliver and cost.")
 
+DriftsLike = Annotated[
+    str | None, typer.Option("--drifts-like", help="pcm, wan-2022, milo-2021 or cmo-hfox.")
+]
+Temperature = Annotated[
+    float, typer.Option("--temperature", metavar="K", help="Temperature while it ages.")
+]
+Activation = Annotated[
+    float | None,
+    typer.Option("--activation", metavar="EV", help="Activation energy of ageing, for other K."),
+]
 ChipOut = Annotated[Path, typer.Option("--out", metavar="CHIP.npz", help="Chip file to write.")]
 
 
@@ -56,18 +66,9 @@ def sample(
     age: Annotated[
         float, typer.Option("--age", metavar="S", help="Seconds since programming.")
     ] = 0,
-    temperature: Annotated[
-        float, typer.Option("--temperature", metavar="K", help="Temperature while it ages.")
-    ] = 300.0,
-    activation: Annotated[
-        float | None,
-        typer.Option(
-            "--activation", metavar="EV", help="Activation energy of ageing, for other K."
-        ),
-    ] = None,
-    technology: Annotated[
-        str | None, typer.Option("--drifts-like", help="pcm, wan-2022, milo-2021 or cmo-hfox.")
-    ] = None,
+    temperature: Temperature = 300.0,
+    activation: Activation = None,
+    technology: DriftsLike = None,
     stuck_open: Annotated[float, typer.Option("--stuck-open", help="Share of dead cells.")] = 0,
     stuck_on: Annotated[float, typer.Option("--stuck-on", help="Share of shorted cells.")] = 0,
     seed: options.Seed = 0,
@@ -171,6 +172,9 @@ def sweep(
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Reads, events or chips.")] = 3,
     reads: options.Reads = 1,
     seed: options.Seed = 0,
+    technology: DriftsLike = "wan-2022",
+    temperature: Temperature = 300.0,
+    activation: Activation = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")] = 1,
     dask: Annotated[
         str | None, typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster.")
@@ -182,9 +186,10 @@ def sweep(
     from rgnn.run import chip
     from rgnn.run import sweep as sweeps
 
-    order = sweeps.Sweep(
-        model, tuple(data), vary, sweeps.numbers(values), tuple(train or ()), repeats, reads, seed
-    )
+    ageing = sweeps.Ageing(technology or "wan-2022", temperature, activation)
+    points = sweeps.numbers(values)
+    frames = tuple(train or ())
+    order = sweeps.Sweep(model, tuple(data), vary, points, frames, repeats, reads, seed, ageing)
     with progress() as report:
         errors = sweeps.run(order, jobs=jobs, dask=dask, progress=report)
     page = sweeps.write(order, errors, out)

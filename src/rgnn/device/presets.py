@@ -53,13 +53,6 @@ _PRESETS = {
         "fully formed HfOₓ 1T1R array as measured: 122–131 µS, relative standard deviation "
         f"0.29–0.30, normal by likelihood. {_NO_REPEATS}",
     ),
-    "taox": Preset(
-        LogNormal(126.0, 0.10),
-        ReadNoise(relative=0.01),
-        "an assumption, NOT a measured TaOₓ chip: no published map or table of one was "
-        "found. Mean and spread are those of a measured HfOₓ array (126 µS, 0.10 from cycle to "
-        "cycle), read noise 1 % is assumed. Replace it by your own map",
-    ),
     "pcm": Preset(
         Uniform(0.0, 25.0),
         ReadNoise(relative=0.037),
@@ -72,6 +65,13 @@ _PRESETS = {
         ReadNoise(additive=0.4),
         f"NeuRRAM HfOₓ/TaOₓ, G_max 40 µS: {_TUNED} (doi 10.1038/s41586-022-04992-8). Read noise "
         "1 % of G_max, aihwkit's recommendation",
+        "wan-2022",
+    ),
+    "taox": Preset(
+        Uniform(0.0, 40.0),
+        ReadNoise(additive=0.4),
+        "TaOₓ as it is published: under HfOₓ, in the cells of NeuRRAM. The same chip as wan-2022; "
+        "no table or map of TaOₓ alone was found, so characterise your own map of it",
         "wan-2022",
     ),
     "milo-2021": Preset(

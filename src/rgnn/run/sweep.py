@@ -23,56 +23,75 @@ ERRORS: Errors = ("force_rmse_meV_per_A", "energy_rmse_meV_per_atom")
 
 
 @dataclass(frozen=True)
+class Ageing:
+    """How chips grow old: whose drift they follow, and at which temperature."""
+
+    technology: str = "wan-2022"
+    kelvin: float = 300.0
+    activation_energy: float | None = None
+    """Of Arrhenius' law [eV]; needed at other temperatures than 300 K."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a point of a sweep holds besides the value that is varied."""
+
+    seed: int = 0
+    ageing: Ageing = Ageing()
+
+
+Apply = Callable[[Chip, Periphery, float, Circumstances], tuple[Chip, Periphery]]
+
+
+@dataclass(frozen=True)
 class Property:
     """Something to vary: what it does to chip and periphery, and whether weights change place."""
 
-    apply: Callable[[Chip, Periphery, float, int], tuple[Chip, Periphery]]
+    apply: Apply
     meaning: str
     needs_refit: bool = False
 
 
-def _periphery(name: str) -> Callable[[Chip, Periphery, float, int], tuple[Chip, Periphery]]:
-    return lambda chip, periphery, value, seed: (chip, replace(periphery, **{name: int(value)}))
+def _periphery(name: str) -> Apply:
+    return lambda chip, periphery, value, _: (chip, replace(periphery, **{name: int(value)}))
 
 
 PROPERTIES: dict[str, Property] = {
     "bits": Property(_periphery("bits"), "bits of an input, sign included"),
     "adc_bits": Property(_periphery("adc_bits"), "bits of the output converter"),
-    "noise": Property(
-        lambda chip, p, value, seed: (chip.with_noise(value), p), "relative read noise"
-    ),
+    "noise": Property(lambda chip, p, value, _: (chip.with_noise(value), p), "relative read noise"),
     "age": Property(
-        lambda chip, p, value, seed: (_aged(chip, value, seed), p),
-        "seconds since programming, relaxing as Wan 2022 measured",
+        lambda chip, p, value, at: (_aged(chip, value, at), p),
+        "seconds since programming",
     ),
     "stuck": Property(
-        lambda chip, p, value, seed: (transform.stuck(chip, open_fraction=value, seed=seed), p),
+        lambda chip, p, value, at: (transform.stuck(chip, open_fraction=value, seed=at.seed), p),
         "share of cells stuck open after the fit",
     ),
     "telegraph": Property(
-        lambda chip, p, value, seed: (
-            transform.telegraphing(chip, fraction=value, amplitude=0.1, seed=seed),
+        lambda chip, p, value, at: (
+            transform.telegraphing(chip, fraction=value, amplitude=0.1, seed=at.seed),
             p,
         ),
         "share of cells that telegraph by 10 %",
     ),
     "levels": Property(
-        lambda chip, p, value, seed: (transform.levelled(chip, levels=int(value)), p),
+        lambda chip, p, value, _: (transform.levelled(chip, levels=int(value)), p),
         "levels a cell can take",
         needs_refit=True,
     ),
     "wires": Property(
-        lambda chip, p, value, seed: (chip.with_wires(value, value), p),
+        lambda chip, p, value, _: (chip.with_wires(value, value), p),
         "resistance of a wire segment [Ω]",
         needs_refit=True,
     ),
     "chip": Property(
-        lambda chip, p, value, seed: (transform.redrawn(chip, seed=int(value)), p),
+        lambda chip, p, value, _: (transform.redrawn(chip, seed=int(value)), p),
         "seed of the chip, drawn anew",
         needs_refit=True,
     ),
     "rows": Property(
-        lambda chip, p, value, seed: (
+        lambda chip, p, value, _: (
             transform.rearranged(chip, rows=int(value), columns=int(value)),
             p,
         ),
@@ -94,6 +113,7 @@ class Sweep:
     repeats: int = 3
     reads: int = 1
     seed: int = 0
+    ageing: Ageing = Ageing()
 
     def __post_init__(self) -> None:
         if self.vary not in PROPERTIES:
@@ -117,7 +137,8 @@ def point(sweep: Sweep, value: float, repeat: int) -> dict[str, float]:
     chip = field.chip
     if sweep.train:
         chip = transform.redrawn(chip, seed=seed)
-    changed = PROPERTIES[sweep.vary].apply(chip, field.config.periphery, value, seed)
+    at = Circumstances(seed, sweep.ageing)
+    changed = PROPERTIES[sweep.vary].apply(chip, field.config.periphery, value, at)
     periphery = replace(changed[1], rung="crossbar")
     if sweep.train:
         config = replace(field.config, periphery=periphery)
@@ -135,7 +156,9 @@ def run(
     """Return the errors, values × repeats, computed in `jobs` processes or on a Dask cluster."""
     tasks = [(value, repeat) for value in sweep.values for repeat in range(sweep.repeats)]
     for value in sweep.values:  # refuse impossible values before anything long starts
-        PROPERTIES[sweep.vary].apply(Chip.sample(), Periphery(), value, 0)
+        PROPERTIES[sweep.vary].apply(
+            Chip.sample(), Periphery(), value, Circumstances(sweep.seed, sweep.ageing)
+        )
     found: dict[int, dict[str, float]] = {}
     for index, errors in _computed(sweep, tasks, jobs, dask):
         found[index] = errors
@@ -200,7 +223,7 @@ def write(sweep: Sweep, errors: dict[str, np.ndarray], out: Path) -> Path:
         "Forces, RMSE [meV/Å]": errors[ERRORS[0]],
         "Energy, RMSE [meV/atom]": errors[ERRORS[1]],
     }
-    figure = plot.sweep(PROPERTIES[sweep.vary].meaning, sweep.values, titles, unit="error")
+    figure = plot.sweep(meaning(sweep), sweep.values, titles, unit="error")
     (out / "sweep.svg").write_bytes(to_svg(figure))
     table = Table([(label, text) for label, text in lines(sweep, errors)], header=["", "RMSE"])
     report = Report(
@@ -212,6 +235,14 @@ def write(sweep: Sweep, errors: dict[str, np.ndarray], out: Path) -> Path:
     )
     (out / "report.html").write_text(render(report), encoding="utf-8")
     return out / "report.html"
+
+
+def meaning(sweep: Sweep) -> str:
+    """Return what is varied, in words."""
+    words = PROPERTIES[sweep.vary].meaning
+    if sweep.vary != "age":
+        return words
+    return f"{words}, drifting like {sweep.ageing.technology} at {sweep.ageing.kelvin:g} K"
 
 
 def lines(sweep: Sweep, errors: dict[str, np.ndarray]) -> list[tuple[str, str]]:
@@ -233,8 +264,16 @@ def _with_spread(values: np.ndarray) -> str:
     return f"{values.mean():.4g}{spread}"
 
 
-def _aged(chip: Chip, seconds: float, seed: int) -> Chip:
-    return transform.aged(chip, seconds, technology="wan-2022", seed=seed)
+def _aged(chip: Chip, seconds: float, at: Circumstances) -> Chip:
+    ageing = at.ageing
+    return transform.aged(
+        chip,
+        seconds,
+        technology=ageing.technology,
+        seed=at.seed,
+        kelvin=ageing.kelvin,
+        activation_energy=ageing.activation_energy,
+    )
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -250,6 +289,7 @@ def record(sweep: Sweep, errors: dict[str, np.ndarray]) -> dict[str, Any]:
     return {
         "vary": sweep.vary,
         "values": list(sweep.values),
+        "meaning": meaning(sweep),
         "refitted": bool(sweep.train),
         **{name: table.tolist() for name, table in errors.items()},
     }
