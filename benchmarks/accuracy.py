@@ -3,7 +3,8 @@
 DATA is a folder with the benchmark sets (acac, 3bpa, rmd17, mlearn, lips, lips20, monbtaw,
 hfo2_small; extended XYZ). Every network of a ladder of sizes is trained on the training file in
 closed form and tested on the test file; sets without a test file are cut into five folds, and chip
-seed k leaves fold k out. One thread, CPU seconds of the process including compilation, no
+seed k leaves fold k out. `acac, hot` trains on the 300 training frames of lowest energy and tests
+on the 100 of highest: the shift of a rise in temperature. One thread, CPU seconds of the process including compilation, no
 compilation cache. Results go to docs/results/accuracy.json (run by run), accuracy.md and .png.
 
 Peers: `--mace SCRIPT` trains MACE on the same files (SCRIPT train test --budget S --clock cpu
@@ -35,12 +36,13 @@ from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames
-from rgnn.reservoir.config import ReservoirConfig
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig
 from rgnn.tasks.force.config import ForceConfig, GateConfig, UncertaintyConfig
 from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FOLDS = 5
+READ_NOISE = 0.02
 
 
 def size(rounds: int = 0, **reservoir) -> ForceConfig:
@@ -52,6 +54,17 @@ def size(rounds: int = 0, **reservoir) -> ForceConfig:
     )
 
 
+TILTED = {"single_width": 8, "pair_width": 24, "triple_width": 110, "tilt": 0.25}
+NEAR = {"near": 2.0, "far_weight": 0.1}
+MESSAGE = MessageConfig(scalars=8, pair_width=12, triple_width=8)
+GATED = MessageConfig(
+    scalars=16, kind="gated", source_width=0, single_width=576, pair_width=0, triple_width=0
+)
+FAMILIES = {
+    "message": size(pair_width=16, triple_width=28, message=MESSAGE),
+    "attention": size(pair_width=16, triple_width=28, message=replace(MESSAGE, kind="attention")),
+    "gated scalars": size(lmax=0, pair_width=0, triple_width=0, message=GATED),
+}
 MOLECULE = {
     "tiny": size(pair_width=16, triple_width=28),
     "small": size(pair_width=24, triple_width=40),
@@ -61,18 +74,28 @@ MOLECULE = {
     "small gated": size(2, pair_width=24, triple_width=40),
     "gated": size(2, pair_width=64, triple_width=96, candidates=2),
     "large": size(pair_width=80, triple_width=104, coupled_lmax=3, candidates=2),
+    "tilted": size(**TILTED),
+    "tilted gated": size(2, **TILTED, candidates=2),
+    "near small": size(pair_width=24, triple_width=40, **NEAR),
+    "near": size(pair_width=64, triple_width=96, **NEAR),
+    "near wide": size(pair_width=112, triple_width=176, **NEAR),
+    "near small gated": size(2, pair_width=24, triple_width=40, **NEAR),
+    **FAMILIES,
 }
 CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),
     "chosen": size(pair_width=96, triple_width=128, candidates=2),
     "small gated": size(2, pair_width=64, triple_width=64),
     "gated": size(2, pair_width=96, triple_width=128, candidates=2),
+    "near": size(pair_width=96, triple_width=128, near=3.2, candidates=2),
 }
 GLASS = {
     "small": size(single_width=48, pair_width=32, triple_width=40),
     "complete": size(single_width=24, pair_width=32, triple_width=40, family="complete"),
     "chosen": size(single_width=48, pair_width=48, triple_width=64, candidates=2),
     "small gated": size(2, single_width=48, pair_width=32, triple_width=40),
+    "near": size(single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
+    "near gated": size(2, single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
 }
 
 
@@ -86,10 +109,13 @@ class Benchmark:
     goal: str
     frames: int | None = None
     """Train on this many frames at even spacing; None takes all."""
+    hot: int = 0
+    """Test on this many frames of highest energy, train on three times as many of lowest."""
 
 
 SETS = {
     "acac": Benchmark("acac/train_300K.extxyz", "acac/test_MD_300K.extxyz", MOLECULE, "RMSE 6.5"),
+    "acac, hot": Benchmark("acac/train_300K.extxyz", None, MOLECULE, "", hot=100),
     "3bpa": Benchmark("3bpa/train_300K.extxyz", "3bpa/test_300K.extxyz", MOLECULE, "RMSE 15"),
     "ethanol": Benchmark(
         "rmd17/ethanol_train_01.extxyz", "rmd17/ethanol_test_01.extxyz", MOLECULE, ""
@@ -116,6 +142,11 @@ def frames_of(data: Path, name: str, seed: int) -> tuple[list[Frame], list[Frame
     if entry.test == "packaged":
         return rgnn.datasets.load(entry.train, "train"), rgnn.datasets.load(entry.train, "test")
     train = read_frames(data / entry.train)
+    if entry.hot:
+        energies = [float(frame.labels.energy or 0) for frame in train]
+        by_energy = np.argsort(energies, kind="stable")
+        cold, hot = np.sort(by_energy[: 3 * entry.hot]), by_energy[-entry.hot :]
+        return [train[i] for i in cold], [train[i] for i in hot]
     if entry.test is None:
         fold = np.arange(len(train)) % FOLDS == seed % FOLDS
         order = np.random.default_rng(0).permutation(len(train))
@@ -135,7 +166,10 @@ def closed_form(data: Path, name: str, size: str, seed: int, rung: str) -> dict:
         uncertainty=UncertaintyConfig(group_by=grouped),
     )
     start = time.process_time()
-    model = rgnn.ForceField.fit(train, config=settings, seed=seed)
+    chip = None
+    if rung == "crossbar":
+        chip = rgnn.Chip.sample(seed=seed, macros=32).with_noise(READ_NOISE)
+    model = rgnn.ForceField.fit(train, config=settings, seed=seed, chip=chip)
     seconds = time.process_time() - start
     found = {**model.evaluate(test), "fit_cpu_seconds": seconds, "n_train": len(train)}
     left_out = 1e3 * model.readout.summary["left_out_force_rmse"]
@@ -188,7 +222,8 @@ def mace(data: Path, name: str, script: Path, python: str, budget: float) -> dic
 
 
 def _label(size: str, rung: str) -> str:
-    return size if rung == "exact" else f"{size}, {rung}"
+    names = {"quantised": "8 bit", "crossbar": f"8 bit, {READ_NOISE:.0%} noise"}
+    return size if rung == "exact" else f"{size}, {names[rung]}"
 
 
 SHOWN = {
@@ -326,7 +361,7 @@ def main() -> None:
     parser.add_argument("--sizes", help="comma-separated sizes; all by default")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--rung", default="exact")
+    parser.add_argument("--rung", default="exact", choices=["exact", "quantised", "crossbar"])
     parser.add_argument("--twin", action="store_true", help="train the fully trained twins")
     parser.add_argument("--budget", type=float, default=600.0, help="CPU s of twins and MACE")
     parser.add_argument("--mace", type=Path, help="script that trains MACE")
