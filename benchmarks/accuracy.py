@@ -3,9 +3,10 @@
 DATA is a folder with the benchmark sets (acac, 3bpa, rmd17, mlearn, lips, lips20, monbtaw,
 hfo2_small; extended XYZ). Every network of a ladder of sizes is trained on the training file in
 closed form and tested on the test file; sets without a test file are cut into five folds, and chip
-seed k leaves fold k out. `acac, hot` trains on the 300 training frames of lowest energy and tests
-on the 100 of highest: the shift of a rise in temperature. One thread, CPU seconds of the process including compilation, no
-compilation cache. Results go to docs/results/accuracy.json (run by run), accuracy.md and .png.
+seed k leaves fold k out. `acac hot` trains on the 300 training frames of lowest energy and tests on the
+100 of highest: the shift of a rise in temperature. One thread, CPU seconds of the process including
+compilation, no compilation cache. Results go to docs/results/accuracy.json (run by run),
+accuracy.md and .png.
 
 Peers: `--mace SCRIPT` trains MACE on the same files (SCRIPT train test --budget S --clock cpu
 --threads 1 --out FILE), `--peers FILE` reads recorded numbers, {set: [{name, cpu_seconds,
@@ -115,7 +116,7 @@ class Benchmark:
 
 SETS = {
     "acac": Benchmark("acac/train_300K.extxyz", "acac/test_MD_300K.extxyz", MOLECULE, "RMSE 6.5"),
-    "acac, hot": Benchmark("acac/train_300K.extxyz", None, MOLECULE, "", hot=100),
+    "acac hot": Benchmark("acac/train_300K.extxyz", None, MOLECULE, "", hot=100),
     "3bpa": Benchmark("3bpa/train_300K.extxyz", "3bpa/test_300K.extxyz", MOLECULE, "RMSE 15"),
     "ethanol": Benchmark(
         "rmd17/ethanol_train_01.extxyz", "rmd17/ethanol_test_01.extxyz", MOLECULE, ""
