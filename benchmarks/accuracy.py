@@ -3,9 +3,9 @@
 DATA is a folder with the benchmark sets (acac, 3bpa, rmd17, mlearn, lips, lips20, monbtaw,
 hfo2_small; extended XYZ). Every network of a ladder of sizes is trained on the training file in
 closed form and tested on the test file; sets without a test file are cut into five folds, and chip
-seed k leaves fold k out. `acac hot` trains on the 300 training frames of lowest energy and tests on the
-100 of highest: the shift of a rise in temperature. One thread, CPU seconds of the process including
-compilation, no compilation cache. Results go to docs/results/accuracy.json (run by run),
+seed k leaves fold k out. `acac hot` trains on the 300 training frames of lowest energy and tests
+on the 100 of highest: the shift of a rise in temperature. One thread, CPU seconds of the process
+including compilation, no compilation cache. Results go to docs/results/accuracy.json (run by run),
 accuracy.md and .png.
 
 Peers: `--mace SCRIPT` trains MACE on the same files (SCRIPT train test --budget S --clock cpu
