@@ -77,10 +77,9 @@ MOLECULE = {
     "large": size(pair_width=80, triple_width=104, coupled_lmax=3, candidates=2),
     "tilted": size(**TILTED),
     "tilted gated": size(2, **TILTED, candidates=2),
-    "near small": size(pair_width=24, triple_width=40, **NEAR),
     "near": size(pair_width=64, triple_width=96, **NEAR),
     "near wide": size(pair_width=112, triple_width=176, **NEAR),
-    "near small gated": size(2, pair_width=24, triple_width=40, **NEAR),
+    "near gated": size(1, pair_width=64, triple_width=96, **NEAR),
     **FAMILIES,
 }
 CRYSTAL = {
