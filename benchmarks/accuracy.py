@@ -76,7 +76,7 @@ MOLECULE = {
     "gated": size(2, pair_width=64, triple_width=96, candidates=2),
     "large": size(pair_width=80, triple_width=104, coupled_lmax=3, candidates=2),
     "tilted": size(**TILTED),
-    "tilted gated": size(2, **TILTED, candidates=2),
+    "wide gated": size(1, pair_width=88, triple_width=136),
     "near": size(pair_width=64, triple_width=96, **NEAR),
     "near wide": size(pair_width=112, triple_width=176, **NEAR),
     "near gated": size(1, pair_width=64, triple_width=96, **NEAR),
