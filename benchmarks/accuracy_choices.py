@@ -1,0 +1,108 @@
+"""How the radial functions of the accuracy benchmark were chosen, without test data:
+`python benchmarks/accuracy_choices.py DATA [--only …]`.
+
+Every variant is fitted to some frames of a training file and judged on others of the same file:
+molecules on the first 200 and on 50 of the last 60, the glass on six melts and on the two left out,
+molybdenum on 100 frames drawn at random and on 40 others. Prints force RMSE and MAE [meV/Å], the
+number of features and CPU seconds; one chip seed unless told. DATA as for accuracy.py.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import rgnn
+from accuracy import size
+from rgnn.core.structure import Frame
+from rgnn.io.structures import read_frames
+from rgnn.tasks.force.config import ForceConfig
+
+Split = tuple[Sequence[Frame], Sequence[Frame]]
+
+
+def molecule(name: str) -> Callable[[Path], Split]:
+    """Return a function that reads the split of a molecule."""
+
+    def split(data: Path) -> Split:
+        frames = read_frames(data / name / "train_300K.extxyz")
+        return frames[:200], frames[440:490]
+
+    return split
+
+
+def metal(data: Path) -> Split:
+    """Return frames of molybdenum to fit and to judge."""
+    frames = read_frames(data / "mlearn" / "Mo_training.extxyz")
+    order = np.random.default_rng(1).permutation(len(frames))
+    return [frames[i] for i in order[:100]], [frames[i] for i in order[100:140]]
+
+
+def glass(data: Path) -> Split:
+    """Return frames of six melts of Li3PO4, and of two others."""
+    frames = rgnn.datasets.load("li3po4-xtb", "train")
+    melts = list(dict.fromkeys(frame.info["melt"] for frame in frames))
+    own = [f for f in frames if f.info["melt"] not in melts[-2:]]
+    return own[::2], [f for f in frames if f.info["melt"] in melts[-2:]][::3]
+
+
+NARROW = {"pair_width": 24, "triple_width": 40}
+TILT = {"single_width": 4, "pair_width": 10, "triple_width": 47, "tilt": 0.25}
+METAL = {"pair_width": 64, "triple_width": 64}
+GLASS = {"single_width": 48, "pair_width": 32, "triple_width": 40}
+CASES: dict[str, tuple[Callable[[Path], Split], dict[str, ForceConfig]]] = {
+    "acac": (
+        molecule("acac"),
+        {
+            "one set": size(**NARROW),
+            "near 2 Å, far 0.3": size(**NARROW, near=2.0),
+            "near 2 Å, far 0.1": size(**NARROW, near=2.0, far_weight=0.1),
+            "tilt 0.25": size(**TILT),
+        },
+    ),
+    "3bpa": (
+        molecule("3bpa"),
+        {
+            "one set": size(**NARROW),
+            "cutoff 4 Å": size(**NARROW, cutoff=4.0),
+            "near 2 Å, far 0.3": size(**NARROW, near=2.0),
+            "near 2 Å, far 0.1": size(**NARROW, near=2.0, far_weight=0.1),
+        },
+    ),
+    "glass": (
+        glass,
+        {
+            "one set": size(**GLASS),
+            "near 2.2 Å, far 0.3": size(**GLASS, near=2.2),
+            "tilt 0.25": size(single_width=8, pair_width=14, triple_width=50, tilt=0.25),
+        },
+    ),
+    "Mo": (metal, {"one set": size(**METAL), "near 3.2 Å, far 0.3": size(**METAL, near=3.2)}),
+}
+
+
+def main() -> None:
+    """Print every variant for every chip seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", choices=list(CASES), action="append", help="one set; repeat")
+    parser.add_argument("--seeds", type=int, default=1)
+    asked = parser.parse_args()
+    for name in asked.only or CASES:
+        split, variants = CASES[name]
+        fitted, judged = split(asked.data)
+        for label, config in variants.items():
+            for seed in range(asked.seeds):
+                start = time.process_time()
+                model = rgnn.ForceField.fit(fitted, config=config, seed=seed)
+                found = model.evaluate(judged)
+                errors = [found["force_rmse_meV_per_A"], found["force_mae_meV_per_A"]]
+                n, spent = model.readout.weights.shape[1], time.process_time() - start
+                print(f"{name}, {label}, seed {seed}:", *(f"{e:.1f}" for e in errors), end=" ")
+                print(f"with {n} features after {spent:.0f} CPU s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
