@@ -109,6 +109,7 @@ def spoiled(cells, value):
     [
         (lambda g: spoiled(g, np.nan), {}, r"1 of 1200 values are NaN, the first at \(4, 5\)"),
         (lambda g: spoiled(g, -1.0), {"unit": "uS"}, "1 values are negative"),
+        (lambda g: spoiled(g, -1.0), {}, r"1 values are negative.*\(4, 5\) of 'map'"),
         (lambda g: spoiled(1e6 / g, 0.0), {"unit": "ohm"}, "1 resistances are not positive"),
         (lambda g: np.where(np.arange(40) < 20, g, g * 1e-6), {}, "mixed units"),
         (lambda g: np.zeros_like(g), {}, "every cell is 0"),

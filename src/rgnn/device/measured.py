@@ -163,6 +163,7 @@ def _guess_unit(arrays: Mapping[str, np.ndarray], name: str) -> Unit:
             return unit  # pyright: ignore[reportReturnType]
     values = np.concatenate([a.ravel() for a in arrays.values()])
     if (values < 0).any():
+        _refuse_few_negatives(arrays, name)
         return "normalised"
     positive = np.sort(values[(values > 0) & np.isfinite(values)])
     if not positive.size:
@@ -172,6 +173,19 @@ def _guess_unit(arrays: Mapping[str, np.ndarray], name: str) -> Unit:
     if typical < 1e-2:
         return "S"
     return "uS" if typical < 900 else "ohm"
+
+
+def _refuse_few_negatives(arrays: Mapping[str, np.ndarray], name: str) -> None:
+    """Signed weights have both signs about equally often; a few negatives are faulty cells."""
+    negatives = sum(int((values < 0).sum()) for values in arrays.values())
+    if negatives > 0.05 * sum(values.size for values in arrays.values()):
+        return
+    key, values = next((k, v) for k, v in arrays.items() if (v < 0).any())
+    place = tuple(int(i) for i in np.argwhere(values < 0)[0])
+    raise InputError(
+        f"{name}: {negatives} values are negative, which no conductance is, first {place} of "
+        f"'{key}'; set them to 0 (an open cell), or give the unit 'normalised' for signed weights"
+    )
 
 
 def _refuse_mixed_units(positive: Float[np.ndarray, " n"], name: str) -> None:
