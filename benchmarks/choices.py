@@ -48,13 +48,27 @@ AROUND = {
         "activation_reads": 32,
     },
 }
+QUIET = {
+    "128 around, chip exact": {"rung": "exact"},
+    "128 around, 12-bit inputs": {"rung": "quantised", "bits": 12},
+    "128 around, 8-bit inputs": {"rung": "quantised", "bits": 8},
+    "128 around, 8-bit inputs, 12-bit converters": {"rung": "crossbar"},
+}
+ALONE = {"128 around, no more than a column a path on the chip": (1, 0, 1)}
 
 
-def on_a_noisy_chip(data: Path, seed: int, changes: dict[str, int]) -> tuple[rgnn.ForceField, list]:
-    """Return a force field of acetylacetone on a chip with 2 % read noise, and frames to judge."""
+def on_a_noisy_chip(
+    data: Path,
+    seed: int,
+    changes: dict[str, int],
+    noise: float = 0.02,
+    periphery: Periphery | None = None,
+) -> tuple[rgnn.ForceField, list]:
+    """Return a force field of acetylacetone on a chip with read noise, and frames to judge."""
     frames = read_frames(data / "acac/train_300K.extxyz")
-    chip = rgnn.Chip.sample(seed=seed, macros=8).with_noise(0.02)
+    chip = rgnn.Chip.sample(seed=seed, macros=8).with_noise(noise)
     settings = config(replace(NOISY, **changes), "crossbar")
+    settings = replace(settings, periphery=periphery or settings.periphery)
     model = rgnn.ForceField.fit(frames[:200], config=settings, seed=seed, chip=chip)
     return model, frames[440:]
 
@@ -86,6 +100,14 @@ def left_out(name: str, data: Path, seed: int) -> float:
     if name in AROUND:
         model, judged = on_a_noisy_chip(data, seed, AROUND[name])
         return model.evaluate(judged)["force_rmse_meV_per_A"]
+    if name in QUIET or name in ALONE:
+        widths = zip(
+            ("single_width", "pair_width", "triple_width"), ALONE.get(name, ()), strict=False
+        )
+        changes = {"skip_width": 128, **dict(widths)}
+        rung = Periphery(**QUIET.get(name, {"rung": "exact"}))
+        model, judged = on_a_noisy_chip(data, seed, changes, 0.0, rung)
+        return model.evaluate(judged)["force_rmse_meV_per_A"]
     if name in GLASS_AROUND:
         frames = rgnn.datasets.load("li3po4-dft", "train")
         settings = config(replace(GLASS, skip_width=GLASS_AROUND[name]), group_by="melt")
@@ -102,7 +124,7 @@ def left_out(name: str, data: Path, seed: int) -> float:
 
 def main() -> None:
     """Print every variant for every chip seed."""
-    names = [*REACH, *GLASS_AROUND, *ITERATIONS, *AROUND, "parts"]
+    names = [*REACH, *GLASS_AROUND, *ITERATIONS, *AROUND, *QUIET, *ALONE, "parts"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", choices=names, action="append", help="one variant; repeat")
