@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -78,11 +79,30 @@ def test_rungs():
         np.testing.assert_allclose(mv.weight, block.weight, rtol=1e-6)
 
 
+def test_a_smaller_range_has_finer_steps_and_clips():
+    block = build.cut(Chip.sample(seed=0).with_noise(0.0), [(12, 20)])[0]
+    whole, half = (
+        build.mount(block, build.Periphery(adc_bits=8, adc_range=r), limit=1.0, dtype="float32")
+        for r in (4.0, 0.5)
+    )
+    x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (50, 20)), "float32")
+    codes = np.round(127 * x) / 127
+    ideal = codes @ block.weight.T
+    norm = np.sqrt((block.weight**2).sum(axis=1).max())
+    fits = np.abs(ideal) < 0.5 * norm
+    step = 0.5 * norm / 127
+    key = jax.random.key(0)
+    assert np.abs(half(x, key=key) - ideal)[fits].max() <= 0.501 * step
+    assert np.abs(whole(x, key=key) - ideal)[fits].max() > 2 * step
+    assert not fits.all() and np.abs(half(x, key=key)).max() <= 0.5001 * norm
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"bits": 1}, "input bits must be between 2 and 16, got 1"),
         ({"adc_bits": 40}, "ADC bits must be between 2 and 24, got 40"),
+        ({"adc_range": 0.0}, "range of the output converter must be positive, got 0.0"),
         ({"slice_bits": 8}, "between 1 and 7 bits, got 8"),
         ({"adc_gain_error": -0.1}, "not negative"),
     ],

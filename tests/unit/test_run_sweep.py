@@ -21,6 +21,7 @@ def changed(vary, value, **circumstances):
 
 def test_periphery_is_varied():
     assert changed("bits", 6.0)[1].bits == 6 and changed("adc_bits", 9.0)[1].adc_bits == 9
+    assert changed("adc_range", 1.5)[1].adc_range == 1.5
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,8 @@ def sweep(
         str,
         typer.Option(
             "--vary",
-            help="bits, adc_bits, noise, age, stuck, telegraph, levels, wires, rows or chip.",
+            help="bits, adc_bits, adc_range, noise, age, stuck, telegraph, levels, wires, rows "
+            "or chip.",
         ),
     ],
     values: Annotated[str, typer.Option("--values", metavar="A,B,C", help="Values to try.")],

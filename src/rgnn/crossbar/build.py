@@ -42,6 +42,9 @@ class Periphery:
     """Whether the converter sees the shifted and added pulses, or every pulse."""
     adc_style: Style = "tread"
     """Mid-tread converters have a code for 0; mid-rise ones have one level more."""
+    adc_range: float = 4.0
+    """Range of the output converter, in units of the largest row norm of the weights: 4 holds what
+    full drive of all lines gives. Smaller ranges have finer steps and clip what is larger."""
     adc_gain_error: float = 0.0
     """Standard deviation of the columns' relative gain errors."""
     adc_offset_error: float = 0.0
@@ -70,6 +73,11 @@ class Periphery:
             )
         if self.arithmetic not in ("full", "half"):
             raise InputError(f"arithmetic is 'full' or 'half', got '{self.arithmetic}'")
+        if not 0 < self.adc_range < np.inf:
+            raise InputError(
+                f"the range of the output converter must be positive, got {self.adc_range}: a "
+                "range of 0 reads nothing"
+            )
         if self.adc_gain_error < 0 or self.adc_offset_error < 0:
             raise InputError("gain and offset errors are standard deviations: not negative")
 
@@ -173,7 +181,7 @@ def _array(block: Block, periphery: Periphery, limit: Array, dtype: str) -> Cros
             "shared cells see differences of two inputs, up to twice the read voltage, where their "
             "curve is not known: use pairs, pulses of one bit or curvature 0"
         )
-    full_range = adc_limit(block.weight)
+    full_range = periphery.adc_range * largest_norm(block.weight)
     errors = _converter_errors(block, periphery, full_range, dtype)
     return Crossbar(  # pyright: ignore[reportCallIssue]  (weight is a property)
         cells=jnp.asarray(block.cells, dtype),
@@ -210,12 +218,12 @@ def _converter_errors(
     return errors
 
 
-def adc_limit(weight: Float[np.ndarray, "n_out n_in"]) -> float:
-    """Return the converter's range: four times the largest row norm, so full drive fits.
+def largest_norm(weight: Float[np.ndarray, "n_out n_in"]) -> float:
+    """Return the largest row norm, which the converter's range is counted in.
 
-    An array whose cells are all open gets range 1: it reads 0 whatever the range.
+    An array whose cells are all open gets 1: it reads 0 whatever the range.
     """
-    return 4.0 * float(np.sqrt(np.square(weight).sum(axis=1).max())) or 1.0
+    return float(np.sqrt(np.square(weight).sum(axis=1).max())) or 1.0
 
 
 class _Shelves:

@@ -59,6 +59,10 @@ def _periphery(name: str) -> Apply:
 PROPERTIES: dict[str, Property] = {
     "bits": Property(_periphery("bits"), "bits of an input, sign included"),
     "adc_bits": Property(_periphery("adc_bits"), "bits of the output converter"),
+    "adc_range": Property(
+        lambda chip, p, value, _: (chip, replace(p, adc_range=value)),
+        "range of the output converter in row norms",
+    ),
     "noise": Property(lambda chip, p, value, _: (chip.with_noise(value), p), "relative read noise"),
     "age": Property(
         lambda chip, p, value, at: (_aged(chip, value, at), p),
