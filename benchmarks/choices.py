@@ -53,6 +53,10 @@ QUIET = {
     "128 around, 12-bit inputs": {"rung": "quantised", "bits": 12},
     "128 around, 8-bit inputs": {"rung": "quantised", "bits": 8},
     "128 around, 8-bit inputs, 12-bit converters": {"rung": "crossbar"},
+    "128 around, 8-bit inputs, 12-bit converters of range 1": {
+        "rung": "crossbar",
+        "adc_range": 1.0,
+    },
 }
 ALONE = {"128 around, no more than a column a path on the chip": (1, 0, 1)}
 
