@@ -301,8 +301,13 @@ _ABOUT = (
     "`python benchmarks/accuracy.py DATA`, one thread of an x86_64 processor shared with other "
     "work, so CPU seconds, not wall time. Sizes are in the script. `chosen` networks keep the "
     "better half of their columns, `gated` ones too and gate a second readout, `small gated` ones "
-    "do that with all columns; `complete` ones are linear ACE, twins the same network with every "
-    "weight trained. Recorded numbers were measured elsewhere and read in."
+    "do that with all columns; `near` ones have a second set of radial functions for the nearest "
+    "neighbours (those of metals and glasses keep the better half of their columns as well; `near "
+    "gated` may add a gate in one round and keeps none where left-out frames are not predicted "
+    "better), `tilted` ones wider paths of high degree. `complete` is linear ACE; `message`, "
+    "`attention` and `gated scalars` are families of frozen features as large as `small`; twins "
+    "are the same network with every weight trained. Recorded numbers were measured elsewhere and "
+    "read in."
 )
 
 
