@@ -18,6 +18,11 @@ from rgnn.cli.main import app
         (["H2", "--scan", "1:2:3", "--bond-length", "1.4"], "exclude one another"),
         (["H2", "--set", "training.walker=3"], "did you mean 'training.walkers'"),
         (["H2", "--set", "training.walkers=200"], "do not divide into chunks"),
+        (["H2", "--set", "training.iterations=0"], "must be at least 1"),
+        (["H2", "--set", "training.rate=-1"], "must be positive"),
+        (["H2", "--set", "evaluation.error_mHa=nan"], "must be positive"),
+        (["Og"], "beyond krypton"),
+        (["He", "--scan", "1:2:3"], "is an atom"),
         (["H2", "--chip", "nowhere.npz"], "neither a file nor a preset"),
     ],
 )
@@ -28,6 +33,7 @@ def test_bad_input_ends_with_one_line_and_code_2(arguments, message, tmp_path):
     assert result.exit_code == 2
     assert message in result.output
     assert result.output.strip().count("\n") == 0
+    assert not (tmp_path / "r").exists()
 
 
 def test_evaluating_nothing_says_so(tmp_path):

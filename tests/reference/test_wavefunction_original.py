@@ -52,7 +52,7 @@ def test_the_measured_chip_carries_a_wavefunction():
     config = WavefunctionConfig().resolved(target)
     problem = assemble(target, chip, config, ((0,),), ((0,),))
     weight = problem.ansatz.streams.embedding.weight
-    assert weight.shape == (64, 21)
+    assert weight.shape == (64, 19)
     assert float(weight.std()) == pytest.approx(1.0, rel=0.5)
 
 

@@ -142,7 +142,7 @@ def _wavefunction(spins: Spins, nuclei, charges, kind="means"):
         streams.Size(kind, 8, 4, 2),
         spins,
         n_one=features.count_one(charges),
-        n_two=features.count_two(charges),
+        n_two=features.count_two(charges, odd=not spins.alone),
         dtype="float64",
     )
     rng = np.random.default_rng(3)

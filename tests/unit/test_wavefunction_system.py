@@ -45,6 +45,13 @@ def test_reference_energies_follow_the_geometry():
     assert molecule("He", charge=1).reference == molecule("Be", charge=3).reference / 4 == -2.0
 
 
+def test_unknown_elements_of_a_file_are_named(tmp_path):
+    path = tmp_path / "q.xyz"
+    path.write_text("1\n\nQq 0 0 0\n")
+    with pytest.raises(InputError, match=r"q\.xyz: unknown element 'Qq'"):
+        molecule(path)
+
+
 def test_geometry_files_are_in_angstrom(tmp_path):
     path = tmp_path / "h2.xyz"
     path.write_text("2\n\nH 0 0 0\nH 0 0 0.529177210903\n")

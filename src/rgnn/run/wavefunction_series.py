@@ -23,6 +23,8 @@ def scan(
 ) -> tuple[RunDirectory, list[Row]]:
     """Return the directory and the metrics of a fit at every bond length [bohr]."""
     points = {f"R_{length:.4f}": replace(order, bond_length=length) for length in lengths}
+    for point in points.values():
+        point.molecule()  # refuse what cannot be scanned before anything is written
     labels = [{"bond_length_bohr": length} for length in lengths]
     return _series(order, SCAN, "bond lengths", points, labels, progress)
 

@@ -94,7 +94,8 @@ class Ansatz(eqx.Module):
         away = displacements(electrons, self.nuclei, derivatives=derivatives)
         apart = separations(electrons, derivatives=derivatives)
         alone = one_electron(away, self.charges)
-        features = self.streams(alone, two_electron(apart, self.charges), key=key, reads=reads)
+        pairs = two_electron(apart, self.charges, odd=not self.streams.spins.alone)
+        features = self.streams(alone, pairs, key=key, reads=reads)
         return Inputs(features, jastrow.smooth_distance(away, z), away, apart)
 
     def log_psi(self, readouts: Readouts, inputs: Inputs) -> SignLog:
@@ -132,8 +133,14 @@ class Ansatz(eqx.Module):
 def envelopes(readouts: Readouts, smooth: Field) -> Field:
     """Return Σ_A π_kA e^(−ζ_kA s_iA), (…, n, n_orbital)."""
     exponent = jnp.exp(readouts.log_exponent)
-    decay = linear(lambda s: s[..., None, :] * -exponent, smooth)
-    return (exp(decay) * readouts.weight).sum(-1)
+    total = None
+    for atom in range(exponent.shape[-1]):  # term by term: XLA fuses sums, not short reductions
+        decay = linear(lambda s, a=atom: s[..., a : a + 1] * -exponent[:, a], smooth)
+        term = exp(decay) * readouts.weight[:, atom]
+        total = term if total is None else total + term
+    if total is None:
+        raise ValueError("no nuclei")
+    return total
 
 
 def _read_out(weight: Float[Array, "k n"], blocks: list[Field]) -> Field:

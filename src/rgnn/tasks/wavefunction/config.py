@@ -10,8 +10,8 @@ from rgnn.tasks.wavefunction.system import Molecule
 from rgnn.tasks.wavefunction.vmc import Training
 
 _WIDTHS = ((2, 64), (4, 48))
-_ITERATIONS = ((1, 60), (2, 150), (4, 300))
-_DETERMINANTS = ((2, 4), (6, 5))
+_ITERATIONS = ((1, 60), (2, 100), (4, 200))
+_ORBITALS = ((6, 5),)
 _SAMPLES = ((2, 1200), (4, 400))
 
 
@@ -21,7 +21,7 @@ class WavefunctionConfig:
 
     size: Size = field(default_factory=Size)
     determinants: int | None = None
-    """Orbitals that the outermost pair of a closed shell may occupy."""
+    """Orbitals that a pair of electrons may occupy."""
     periphery: Periphery = field(default_factory=lambda: Periphery("exact"))
     training: Training = field(default_factory=Training)
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -43,7 +43,7 @@ class WavefunctionConfig:
         return replace(
             self,
             size=replace(self.size, width=width),
-            determinants=self.determinants or _up_to(n, _DETERMINANTS, 1),
+            determinants=self.determinants or _up_to(n, _ORBITALS, 1),
             training=replace(self.training, iterations=iterations),
             evaluation=replace(self.evaluation, samples=samples),
         )

@@ -28,6 +28,11 @@ class Spins:
         return self.n_up + self.n_down
 
     @property
+    def alone(self) -> bool:
+        """Return whether no two electrons share a spin."""
+        return max(self.n_up, self.n_down) < 2
+
+    @property
     def of_electron(self) -> Int[np.ndarray, " n"]:
         """Return 0 for up and 1 for down."""
         return np.repeat([0, 1], [self.n_up, self.n_down])

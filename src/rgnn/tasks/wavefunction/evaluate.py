@@ -43,8 +43,11 @@ class Evaluation:
     """Walkers whose derivatives are held at a time."""
 
     def __post_init__(self) -> None:
-        if min(self.samples or 1, self.moves, self.chunk) < 1 or self.burn_in < 0:
-            raise InputError("evaluation: samples, moves and chunk must be at least 1")
+        counts = [self.samples, self.moves, self.chunk]
+        if any(count is not None and count < 1 for count in counts) or self.burn_in < 0:
+            raise InputError("samples, moves and chunk must be at least 1")
+        if not self.error_mHa > 0:
+            raise InputError(f"error_mHa must be positive, got {self.error_mHa}")
 
 
 class Evaluated(NamedTuple):

@@ -27,7 +27,7 @@ VALENCE = 1.5
 """Second length [bohr] at which elements beyond helium are seen."""
 
 PAIR = 1.0
-"""Length [bohr] at which pairs of electrons are seen, in cores also at 1/Z of the heaviest."""
+"""Length [bohr] at which pairs of electrons are seen, in cores also at 2/Z of the heaviest."""
 
 LOG_UNIT = 3.0
 """Logarithms of a distance are divided by this to fit the input range."""
@@ -60,14 +60,20 @@ def one_electron(displacement: Field, charges: tuple[float, ...]) -> Field:
     return concatenate([_one(flat[0]), *flat])
 
 
-def two_electron(separation: Field, charges: tuple[float, ...]) -> Field:
-    """Return 1 and the features of every difference of electrons, (…, n, n − 1, n_feature)."""
-    parts = [seen_at(separation, np.full(1, length)) for length in _pair_lengths(charges)]
+def two_electron(separation: Field, charges: tuple[float, ...], *, odd: bool) -> Field:
+    """Return 1 and the features of every difference of electrons, (…, n, n − 1, n_feature).
+
+    With `odd` also directions with a kink, which ψ needs where it changes sign with r_i − r_j.
+    """
+    lengths = [np.full(1, length) for length in _pair_lengths(charges)]
+    parts = [seen_at(separation, length) for length in lengths]
+    if odd:
+        parts += [kinked(separation, length) for length in lengths]
     return concatenate([_one(parts[0]), *parts])
 
 
 def seen_at(vector: Field, length: Float[np.ndarray, " m"]) -> Field:
-    """Return v/√(v² + b²), log(1 + v²/b²)/6 and shells 2/(1 + v²/c²) − 1, c = b/2, b, 2b."""
+    """Return v/√(v² + b²), log(1 + v²/b²)/6 and shells 2/(1 + v²/c²) − 1, c = b, 2b."""
     b2 = jnp.asarray(length**2, vector.dtype)[:, None]
     square = (vector * vector).sum(-1)[..., None]
     radial = log(square * (1 / b2) + 1.0) * (0.5 / LOG_UNIT)
@@ -82,8 +88,12 @@ def kinked(vector: Field, length: Float[np.ndarray, " m"]) -> Field:
     return vector * (sqrt(square) * reciprocal(square + b2))
 
 
-SHELLS = (0.5, 1.0, 2.0)
-"""Radii at which a neuron can tell inside from outside, in units of the length."""
+SHELLS = (1.0, 2.0)
+"""Radii at which a neuron can tell inside from outside, in units of the length.
+
+None is smaller: what varies over a fraction of 1/Z is seen by hardly any walker, and trained there
+by noise.
+"""
 
 SEEN = 4 + len(SHELLS)
 """Numbers of `seen_at`."""
@@ -94,13 +104,13 @@ def count_one(charges: tuple[float, ...]) -> int:
     return 1 + SEEN * (len(charges) + len(_beyond_helium(charges))) + 3 * len(charges)
 
 
-def count_two(charges: tuple[float, ...]) -> int:
+def count_two(charges: tuple[float, ...], *, odd: bool) -> int:
     """Return the number of features of `two_electron`."""
-    return 1 + SEEN * len(_pair_lengths(charges))
+    return 1 + (SEEN + 3 * odd) * len(_pair_lengths(charges))
 
 
 def _pair_lengths(charges: tuple[float, ...]) -> list[float]:
-    return [PAIR, 1 / max(charges)] if _beyond_helium(charges) else [PAIR]
+    return [PAIR, 2 / max(charges)] if _beyond_helium(charges) else [PAIR]
 
 
 def _beyond_helium(charges: tuple[float, ...]) -> list[int]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rgnn.tasks.wavefunction.electrons import Spins, gather, pair, scatter
-from rgnn.tasks.wavefunction.jet import Field, reciprocal, sqrt
+from rgnn.tasks.wavefunction.jet import Field, sqrt
 
 
 def smooth_distance(displacement: Field, charges: Float[Array, " m"]) -> Field:
@@ -28,10 +28,15 @@ def nuclear_cusp(displacement: Field, smooth: Field, charges: Float[Array, " m"]
 
 
 def electron_cusp(separation: Field, spins: Spins, ranges: Float[Array, "2"]) -> Field:
-    """Return −Σ_{i<j} c a²/(a + r_ij) with c = 1/4, 1/2 and `ranges` a for like, unlike spins."""
-    distance = sqrt((separation * separation).sum(-1))[..., None]
-    total = None
+    """Return Σ_{i<j} c (r − √(r² + a²)), c = 1/4, 1/2 and `ranges` a for like, unlike spins.
+
+    Its only odd power of r_ij is the cusp itself: whatever else ψ needs at short range is even and
+    within reach of smooth features.
+    """
+    square = (separation * separation).sum(-1)[..., None]
+    distance, total = sqrt(square), None
     for mask, slope, a in ((spins.same, 0.25, ranges[0]), (spins.opposite, 0.5, ranges[1])):
-        term = gather(pair(reciprocal(distance + a)), mask).sum((-1, -2)) * (-0.5 * slope * a * a)
+        short = distance + -sqrt(square + a * a)
+        term = gather(pair(short), mask).sum((-1, -2)) * (0.5 * slope)
         total = term if total is None else total + term
     return total

@@ -6,6 +6,7 @@ them lies on the chip.
 
 import abc
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -54,13 +55,14 @@ class MeanLayer(AbstractLayer):
         p_ij ← tanh(s U p_ij)
 
     `pair` is None in the last layer, where no layer would read it. In the first layer (`alone`)
-    W_s and W_o read every electron before the mean: its derivatives are then three, not 3N.
+    W_s and W_o read every electron before the mean: its derivatives are then three, not 3N. Where
+    no electron shares its spin there is no W_s: W reads the same.
     """
 
     own: AbstractMatVec
     """(width, n_one)"""
     mean: AbstractMatVec
-    """(2 width, n_one): what a mean over one spin says to that spin, and to the other."""
+    """(width or 2 width, n_one): what a mean over one spin says to the other, and to its own."""
     near: AbstractMatVec
     """(width, 2 n_two): an electron's two pair means."""
     pair: AbstractMatVec | None
@@ -85,7 +87,8 @@ class MeanLayer(AbstractLayer):
             said = spin_means(scatter(through(self.mean, h, "mean")), spins)
         else:
             said = through(self.mean, spin_means(h, spins), "mean")
-        z = scatter(through(self.own, h, "own")) + to_electrons(linear(_to_spins, said), spins)
+        told = linear(partial(_to_spins, width=self.own.weight.shape[0]), said)
+        z = scatter(through(self.own, h, "own")) + to_electrons(told, spins)
         if spins.count > 1:
             near, around = _around(self.near, p, spins)
             z = z + through(near, around, "near")
@@ -94,10 +97,13 @@ class MeanLayer(AbstractLayer):
         return Met(tanh(z * self.scale), p)
 
     @staticmethod
-    def shapes(width: int, n_one: int, n_two: int, pair_width: int | None) -> list[Shape]:
+    def shapes(
+        spins: Spins, width: int, n_one: int, n_two: int, pair_width: int | None
+    ) -> list[Shape]:
         """Return the (n_out, n_in) of `own`, `mean`, `near` and, with a `pair_width`, `pair`."""
         pair = [] if pair_width is None else [(pair_width, n_two)]
-        return [(width, n_one), (2 * width, n_one), (width, 2 * n_two), *pair]
+        told = width if spins.alone else 2 * width
+        return [(width, n_one), (told, n_one), (width, 2 * n_two), *pair]
 
     @staticmethod
     def of(matrices: Sequence[AbstractMatVec], gain: float, *, first: bool) -> "MeanLayer":
@@ -153,7 +159,9 @@ class AttentionLayer(AbstractLayer):
         return Met(tanh(z * self.scale), p)
 
     @staticmethod
-    def shapes(width: int, n_one: int, n_two: int, pair_width: int | None) -> list[Shape]:
+    def shapes(
+        spins: Spins, width: int, n_one: int, n_two: int, pair_width: int | None
+    ) -> list[Shape]:
         """Return the (n_out, n_in) of `attend` and `own`; pairs have no matrix here."""
         return [(4 * width, n_one), (width, n_one + width + 2 * n_two)]
 
@@ -165,10 +173,10 @@ class AttentionLayer(AbstractLayer):
         return AttentionLayer(attend, own, *scales)
 
 
-def _to_spins(message: Float[Array, "*batch 2 n"]) -> Float[Array, "*batch 2 m"]:
-    """Return what each spin hears: the first half from its own mean, the second from the other."""
-    same, opposite = jnp.split(message, 2, axis=-1)
-    return same + opposite[..., ::-1, :]
+def _to_spins(message: Float[Array, "*batch 2 n"], width: int) -> Float[Array, "*batch 2 m"]:
+    """Return what each spin hears: `width` from the other's mean, the rest from its own."""
+    opposite, same = message[..., ::-1, :width], message[..., width:]
+    return opposite + same if same.shape[-1] else opposite
 
 
 def _around(mv: AbstractMatVec, p: Field, spins: Spins) -> tuple[AbstractMatVec, Field]:

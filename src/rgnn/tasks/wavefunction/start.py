@@ -1,14 +1,16 @@
 """The first wavefunction, in closed form: Hartree–Fock orbitals and a pair expansion by ridge.
 
-A Hartree–Fock calculation in a small Gaussian basis gives the orbitals, and for closed shells a
-two-electron active space gives natural orbitals that the outermost pair may occupy:
-ψ ≈ Σ_k c_k |core … k k̄|. The orbital readouts are then the solution of one linear problem,
+A Hartree–Fock calculation in a Gaussian basis gives the orbitals, and every pair of electrons
+natural orbitals it may occupy (`pairs`). With two pairs ψ ≈ Σ_kl c_k c′_l |k k̄ l l̄ …|; where there
+are more, one pair at a time leaves its first orbital. The orbital readouts are then the solution of
+one linear problem,
 
     min_w ∫ dr (φ_k(r)/cusp(r) − env_k(r) w · h(r))²,
 
 sampled at electron positions of known density.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,15 +18,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from rgnn.core.errors import InputError, MissingExtra
+from rgnn.core.errors import MissingExtra
 from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts, envelopes
 from rgnn.tasks.wavefunction.jastrow import smooth_distance
+from rgnn.tasks.wavefunction.pairs import Pair, natural_orbitals
 from rgnn.tasks.wavefunction.system import Molecule
 
-BASIS = "cc-pvdz"
-"""Gaussian basis of the Hartree–Fock start."""
+SMALL, LARGE, CORE = "cc-pvdz", "cc-pvtz", "cc-pcvdz"
+"""Gaussian bases of the start: for orbitals alone, for pairs, and for pairs of Li to Ar."""
 
-HEAVIEST = 36
+TOGETHER = 2
+"""Pairs that may leave their first orbital together, where there are no more."""
 
 RIDGE = 1e-4
 """Regularisation of the first orbitals, in units of the mean square of a feature: readouts stay
@@ -54,31 +58,36 @@ class Orbitals:
 
 
 def orbitals(molecule: Molecule, *, determinants: int) -> Orbitals:
-    """Return Hartree–Fock orbitals, with up to `determinants` pairs for the outermost electrons."""
-    mol, field = _hartree_fock(molecule)
+    """Return Hartree–Fock orbitals, `determinants` of them for every pair of electrons."""
+    mol, field = _hartree_fock(molecule, large=determinants > 1)
     n_up, n_down = molecule.spins.n_up, molecule.spins.n_down
-    coefficients, energies = field.mo_coeff, field.mo_energy
-    core, weights = n_up, np.ones(1)
-    closed = n_up == n_down and n_up > 0
-    pairs = min(determinants, coefficients.shape[1] - n_up + 1) if closed else 1
-    if pairs > 1:
-        core = n_up - 1
-        coefficients, weights = _outer_pair(field, pairs)
-    occupied = tuple(range(core))
-    up: Occupation = (
-        tuple((*occupied, core + k) for k in range(pairs)) if pairs > 1 else (tuple(range(n_up)),)
-    )
-    down: Occupation = up if closed else (tuple(range(n_down)),)
-    count = core + pairs if pairs > 1 else n_up
+    counts = [determinants] * n_down + [1] * (n_up - n_down)
+    found = [natural_orbitals(field, k, count) for k, count in enumerate(counts)]
+    coefficients = np.concatenate([pair.coefficients for pair in found], axis=1)
+    sizes = [pair.coefficients.shape[1] for pair in found]
+    first = np.concatenate([[0], np.cumsum(sizes)])[:n_up]
+    choices = _excitations(sizes)
+    up = tuple(tuple(int(first[p] + k) for p, k in enumerate(choice)) for choice in choices)
     return Orbitals(
         mol,
-        coefficients[:, :count],
-        _decay(energies, count, n_up),
-        _populations(mol, coefficients[:, :count]),
+        coefficients,
+        np.concatenate([_decay(field.mo_energy[p], n) for p, n in enumerate(sizes)]),
+        _populations(mol, coefficients),
         up,
-        down,
-        weights,
+        tuple(occupied[:n_down] for occupied in up),
+        np.array([_product(found, choice) for choice in choices]),
     )
+
+
+def _excitations(sizes: list[int]) -> list[tuple[int, ...]]:
+    """Return which of its orbitals every pair occupies in every determinant."""
+    most = TOGETHER if sum(size > 1 for size in sizes) <= TOGETHER else 1
+    every = itertools.product(*map(range, sizes))
+    return [choice for choice in every if sum(k > 0 for k in choice) <= most]
+
+
+def _product(found: list[Pair], choice: tuple[int, ...]) -> float:
+    return float(np.prod([pair.weights[k] for pair, k in zip(found, choice, strict=True)]))
 
 
 def positions(
@@ -171,14 +180,12 @@ def _ridge(
     return np.stack(rows)
 
 
-def _hartree_fock(molecule: Molecule) -> tuple[Any, Any]:
+def _hartree_fock(molecule: Molecule, *, large: bool) -> tuple[Any, Any]:
     """Return the molecule and the converged field of PySCF."""
     try:
         from pyscf import gto, scf
     except ImportError as error:
         raise MissingExtra("pyscf", "wavefunction") from error
-    if molecule.charges.max() > HEAVIEST:
-        raise InputError(f"{molecule.name}: elements beyond krypton are not supported")
     atoms = [
         (symbol, tuple(position))
         for symbol, position in zip(molecule.symbols, molecule.positions, strict=True)
@@ -186,7 +193,10 @@ def _hartree_fock(molecule: Molecule) -> tuple[Any, Any]:
     spins = molecule.spins
     mol = gto.M(
         atom=atoms,
-        basis=BASIS,
+        basis={
+            s: _basis(int(z), large)
+            for s, z in zip(molecule.symbols, molecule.charges, strict=True)
+        },
         unit="Bohr",
         verbose=0,
         spin=spins.n_up - spins.n_down,
@@ -199,24 +209,16 @@ def _hartree_fock(molecule: Molecule) -> tuple[Any, Any]:
     return mol, field
 
 
-def _outer_pair(
-    field: Any, pairs: int
-) -> tuple[Float[np.ndarray, "n_basis n"], Float[np.ndarray, " pairs"]]:
-    """Return natural orbitals of the outermost pair and the coefficients of its determinants."""
-    from pyscf import mcscf
-
-    active: Any = mcscf.CASSCF(field, pairs, 2)
-    active.natorb = True
-    active.verbose = 0
-    active.run()
-    weights = np.diag(active.ci)
-    return active.mo_coeff, weights / np.abs(weights).max()
+def _basis(number: int, large: bool) -> str:
+    if not large:
+        return SMALL
+    return CORE if 2 < number <= 18 else LARGE
 
 
-def _decay(energies: Float[np.ndarray, " n"], count: int, n_up: int) -> Float[np.ndarray, " c"]:
-    """Return √(−2ε) of the occupied orbitals; correlating ones are a bit tighter than the last."""
-    own = np.sqrt(2 * np.maximum(-np.asarray(energies[:n_up]), 0.1))
-    return np.concatenate([own, np.full(max(count - n_up, 0), 1.2 * own[-1])])[:count]
+def _decay(energy: float, count: int) -> Float[np.ndarray, " count"]:
+    """Return √(−2ε) of an orbital; those that correlate its pair are a bit tighter."""
+    own = np.sqrt(2 * max(-energy, 0.1))
+    return own * np.array([1.0, *[1.2] * (count - 1)])
 
 
 def _populations(mol, coefficients: Float[np.ndarray, "n_basis k"]) -> Float[np.ndarray, "k m"]:

@@ -43,13 +43,15 @@ class Size:
     pair_width: int = 32
     layers: int = 2
     """Layers in which electrons meet, after the embedding."""
-    embedding_gain: float = 2.5
+    embedding_gain: float = 0.6
+    """Standard deviation of a neuron's input when its inputs have unit size, in the embedding:
+    smooth features leave a lower variance than rough ones."""
     gain: float = 0.8
-    """Standard deviation of a neuron's input when its inputs have unit size."""
+    """The same in the layers."""
 
     def __post_init__(self) -> None:
         if min(self.width or 1, self.pair_width, self.layers) < 1:
-            raise InputError("size: width, pair_width and layers must be at least 1")
+            raise InputError("width, pair_width and layers must be at least 1")
 
 
 class Features(NamedTuple):
@@ -142,7 +144,7 @@ def build(
     """Return the streams cut out of `chip` for inputs of `n_one` and `n_two` features."""
     width = size.width or WIDTH
     kind = KINDS[size.kind]
-    plans = _plans(size, n_one + width)
+    plans = _plans(size, spins, n_one + width)
     first = [(width, n_one), (size.pair_width, n_two), (2 * size.pair_width, n_one)]
     blocks = iter(cut(chip, [*first, *(shape for plan in plans for shape in plan)]))
     mounted = partial(mount, periphery=periphery, limit=LIMIT, dtype=dtype)
@@ -171,12 +173,12 @@ LIMIT = 1.0
 """Range of every activation: inputs are scaled to it, hyperbolic tangents and means stay in it."""
 
 
-def _plans(size: Size, n_one: int) -> list[list[tuple[int, int]]]:
+def _plans(size: Size, spins: Spins, n_one: int) -> list[list[tuple[int, int]]]:
     """Return the (n_out, n_in) of the matrices of every layer."""
     width, plans = size.width or WIDTH, []
     for number in range(size.layers):
         pair_width = None if number == size.layers - 1 else size.pair_width
-        plans.append(KINDS[size.kind].shapes(width, n_one, size.pair_width, pair_width))
+        plans.append(KINDS[size.kind].shapes(spins, width, n_one, size.pair_width, pair_width))
         n_one = width
     return plans
 

@@ -14,6 +14,9 @@ from rgnn.tasks.wavefunction.reference import hydrogen_molecule
 CLOSEST = 0.1
 """Nuclei nearer than this [bohr] are taken for a mistake."""
 
+HEAVIEST = 36
+"""Heaviest element: the start has Gaussian bases up to krypton."""
+
 
 @dataclass(frozen=True, eq=False)
 class Molecule:
@@ -105,6 +108,8 @@ def build(
     """Return the checked molecule with nuclei at `positions` [bohr]."""
     numbers = [_number(symbol, name) for symbol in symbols]
     _check_distances(positions, symbols, name)
+    if max(numbers) > HEAVIEST:
+        raise InputError(f"{name}: elements beyond krypton are not supported")
     electrons = sum(numbers) - charge
     if electrons < 1:
         raise InputError(f"{name}: charge {charge} leaves {electrons} electrons; at least 1 needed")
@@ -157,6 +162,8 @@ def _from_file(path: Path, charge: int, spin: int | None) -> Molecule:
         )
     try:
         atoms = read(path)
+    except KeyError as error:  # ASE looks symbols up in a table
+        raise InputError(f"{path}: unknown element {error}; use symbols such as Li") from error
     except Exception as error:
         raise InputError(f"{path}: not a geometry that can be read ({error})") from error
     positions = np.asarray(atoms.get_positions()) / BOHR_IN_ANGSTROM  # pyright: ignore

@@ -47,12 +47,13 @@ class Training:
     gradient: NaturalGradient = field(default_factory=NaturalGradient)
 
     def __post_init__(self) -> None:
-        if min(self.walkers, self.moves, self.chunk) < 1:
-            raise InputError("training: walkers, moves and chunk must be at least 1")
+        counts = [self.walkers, self.moves, self.chunk, self.iterations]
+        if any(count is not None and count < 1 for count in counts):
+            raise InputError("walkers, iterations, moves and chunk must be at least 1")
+        if not min(self.rate, self.delay, self.clip) > 0 or not 0 <= self.averaged <= 1:
+            raise InputError("rate, delay and clip must be positive, averaged between 0 and 1")
         if self.walkers % min(self.chunk, self.walkers):
-            raise InputError(
-                f"training: {self.walkers} walkers do not divide into chunks of {self.chunk}"
-            )
+            raise InputError(f"{self.walkers} walkers do not divide into chunks of {self.chunk}")
 
 
 class State(NamedTuple):

@@ -177,7 +177,7 @@ def assemble(
         config.size,
         target.spins,
         n_one=count_one(charges),
-        n_two=count_two(charges),
+        n_two=count_two(charges, odd=not target.spins.alone),
         dtype=config.dtype,
     )
     nuclei = jnp.asarray(target.positions, config.dtype)
