@@ -260,30 +260,45 @@ def draw(runs: list[dict], path: Path) -> None:
     names = [n for n in SETS if len({run["model"] for run in runs if run["set"] == n}) > 1]
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns, 3.2 * rows), squeeze=False)
+    size = (3.6 * columns, 4.0 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
     for name, axis in zip(names, axes.flat, strict=False):
         own = [run for run in runs if run["set"] == name]
-        for model in dict.fromkeys(run["model"] for run in own):
+        models = list(dict.fromkeys(run["model"] for run in own))
+        for number, model in enumerate(models):
             same = [run for run in own if run["model"] == model]
+            style = {"color": f"C{number % 10}", "label": model, "ms": 5}
             if "history" in same[0]:
                 looks = same[0]["history"]
                 x = [look["cpu_seconds"] for look in looks]
                 y = [look["force_rmse_meV_per_A"] for look in looks]
-                axis.plot(x, y, "-", lw=1.2, label=model)
+                axis.plot(x, y, "-", lw=1.2, **style)
                 continue
             x = [run["fit_cpu_seconds"] for run in same]
-            axis.plot(x, [run["force_rmse_meV_per_A"] for run in same], "o", ms=5, label=model)
+            axis.plot(
+                x, [run["force_rmse_meV_per_A"] for run in same], "os^"[number // 10], **style
+            )
         axis.set(xscale="log", yscale="log", title=name)
+        axis.margins(0.15)
+        _at_least(axis.set_xlim, axis.get_xlim(), 5.0)
+        _at_least(axis.set_ylim, axis.get_ylim(), 2.0)
         axis.set(xlabel="training (CPU s, one thread)", ylabel="force RMSE (meV/Å)")
         for part in (axis.xaxis, axis.yaxis):
-            part.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            part.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
             part.set_major_formatter(ScalarFormatter())
             part.set_minor_formatter(NullFormatter())
-        axis.legend(fontsize=7, frameon=False)
-    figure.tight_layout()
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3}
+        axis.legend(fontsize=6.5, frameon=False, columnspacing=0.8, handletextpad=0.2, **below)
     figure.savefig(path, dpi=130)
+
+
+def _at_least(set_limits: Callable[..., object], found: tuple[float, float], factor: float) -> None:
+    """Widen an axis to a ratio, so that ticks do not collide and ties look like ties."""
+    ratio, middle = found[1] / found[0], (found[0] * found[1]) ** 0.5
+    if ratio < factor:
+        set_limits(middle / factor**0.5, middle * factor**0.5)
 
 
 def keep(run: dict) -> list[dict]:
