@@ -285,8 +285,8 @@ def draw(runs: list[dict], path: Path) -> None:
         _at_least(axis.set_xlim, axis.get_xlim(), 5.0)
         _at_least(axis.set_ylim, axis.get_ylim(), 2.0)
         axis.set(xlabel="training (CPU s, one thread)", ylabel="force RMSE (meV/Å)")
-        for part in (axis.xaxis, axis.yaxis):
-            part.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        for part, subs in ((axis.xaxis, (1, 2, 5)), (axis.yaxis, (1, 1.5, 2, 3, 5, 7))):
+            part.set_major_locator(LogLocator(subs=subs))
             part.set_major_formatter(ScalarFormatter())
             part.set_minor_formatter(NullFormatter())
         below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3}
