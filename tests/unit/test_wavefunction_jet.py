@@ -22,7 +22,7 @@ from rgnn.tasks.wavefunction.electrons import (
 )
 from rgnn.tasks.wavefunction.jet import Jet, coordinates
 from rgnn.tasks.wavefunction.local_energy import coulomb, kinetic
-from rgnn.tasks.wavefunction.signlog import determinant
+from rgnn.tasks.wavefunction.signlog import combine, determinant
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,18 @@ def test_functions_of_one_variable_agree_with_the_hessian(name):
 def test_laplacian_of_r_squared_is_twice_the_dimension():
     q = coordinates(jnp.array([0.3, -0.2, 0.9]))
     assert float((q * q).sum(-1).lap) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_walker_on_the_node_of_one_orbital_has_finite_derivatives(dtype):
+    """ψ = x · 1 + (1 + y) · 1 at x = y = 0: one of two determinants is 0 to the last bit."""
+    orbitals = coordinates(jnp.zeros(2, dtype)) + jnp.asarray([0, 1], dtype)
+    up = jet.linear(lambda f: f[..., None, None], orbitals)
+    down = jet.linear(lambda f: 0 * f, up) + 1.0
+    log = combine(determinant(up), determinant(down), jnp.ones(2, dtype)).log
+    assert isinstance(log, Jet) and float(log.x) == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(jnp.ravel(log.dx), [1, 1], rtol=1e-6)
+    assert float(log.lap) == pytest.approx(-2, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])

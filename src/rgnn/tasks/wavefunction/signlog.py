@@ -41,7 +41,8 @@ def determinant(matrix: Field) -> Scaled:
         one = linear(lambda m: m.sum((-1, -2)), matrix) + 1.0
         return Scaled(one, jnp.zeros(one.shape, one.dtype))
     size = jax.lax.stop_gradient(jnp.max(jnp.abs(value(matrix)), axis=-1, keepdims=True))
-    size = size + jnp.finfo(size.dtype).tiny
+    # On a node of an orbital a single entry is 0 to the last bit; derivatives by it stay finite.
+    size = jnp.maximum(size, jnp.finfo(size.dtype).eps ** 2)
     return Scaled(_explicit(matrix * (1 / size)), jnp.log(size).sum((-1, -2)))
 
 
