@@ -315,10 +315,10 @@ NOTES = """
   ± is the plateau of a blocking analysis. The reference energies are in the code with their source.
 - h2-noisy has 8-bit inputs and 5 % read noise in training (40 iterations) and evaluation. h2-curve
   is the worst of 12 points, 0.8 to 4 bohr, each with 60 iterations; its variance is their mean.
-- li2, h2o and n2 (where measured) are 60 iterations with 512 walkers: what a short run gives, not its
-  limit. li2 starts far above Hartree–Fock and does not recover: see the howto.
-- The second chip of the curve first stopped where one orbital was 0 to the last bit of a walker; its
-  row was measured after that was mended.
+- li2, h2o and n2 (where measured) are 60 iterations with 512 walkers: what a short run gives, not
+  its limit. li2 starts far above Hartree–Fock and does not recover: see the howto.
+- The second chip of the curve first stopped where one orbital was 0 to the last bit of a walker;
+  its row was measured after that was mended.
 - Other work ran on the same two cores, with which CPU seconds grow by up to a half; the least of
   the timings is nearest to what an idle core takes. All threads of the timing share one core.
 - Errors of the kinetic energy are older than the energies: of a ψ with an embedding gain of 2.5.
