@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from rgnn.core.errors import MissingExtra
 from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts, envelopes
@@ -33,6 +33,9 @@ TOGETHER = 2
 RIDGE = 1e-4
 """Regularisation of the first orbitals, in units of the mean square of a feature: readouts stay
 small enough for single precision and for reads of a noisy chip."""
+
+CANDIDATES = 8192
+"""Points among which the first walkers choose."""
 
 FIRST_RANGE = 1.0
 """Range [bohr] of the electron cusps before training."""
@@ -114,15 +117,44 @@ def positions(
 def walkers(
     molecule: Molecule, found: Orbitals, rng: np.random.Generator, count: int
 ) -> Float[np.ndarray, "count n 3"]:
-    """Return electrons placed independently with their Hartree–Fock densities."""
-    electrons = []
-    for spin, n in ((found.up[0], molecule.spins.n_up), (found.down[0], molecule.spins.n_down)):
-        for k in spin[:n]:
-            points, density = positions(molecule, rng, 20 * count)
-            probability = found(points)[:, k] ** 2 / density
-            chosen = rng.choice(len(points), size=count, p=probability / probability.sum())
-            electrons.append(points[chosen] + 0.01 * rng.normal(size=(count, 3)))
-    return np.stack(electrons, axis=1)
+    """Return electrons drawn from the square of the Hartree–Fock determinants.
+
+    One at a time: an electron has the density of the orbitals less what the electrons of its spin
+    that are there already leave of them. That is exact for orthonormal orbitals (Hough et al.,
+    Probab. Surveys 3, 206, 2006). Independent electrons would share cores, where none gets out.
+    """
+    spins = molecule.spins
+    sides = ((found.up[0], spins.n_up), (found.down[0], spins.n_down))
+    return np.concatenate(
+        [_determinantal(molecule, found, rng, count, held[:n]) for held, n in sides], axis=1
+    )
+
+
+def _determinantal(
+    molecule: Molecule, found: Orbitals, rng: np.random.Generator, count: int, held: tuple[int, ...]
+) -> Float[np.ndarray, "count n 3"]:
+    """Return electrons drawn from |det|² of the orbitals `held`."""
+    electrons = np.empty((count, len(held), 3))
+    taken = np.empty((count, 0, len(held)))
+    for k in range(len(held)):
+        points, density = positions(molecule, rng, CANDIDATES)
+        rows = found(points)[:, list(held)] / np.sqrt(density)[:, None]
+        left = (rows**2).sum(1) - ((taken @ rows.T) ** 2).sum(1)
+        chosen = _draw(rng, left.clip(0))
+        electrons[:, k] = points[chosen] + 0.01 * rng.normal(size=(count, 3))
+        new = rows[chosen]
+        new = new - np.einsum("wk,wkn->wn", np.einsum("wkn,wn->wk", taken, new), taken)
+        new /= np.linalg.norm(new, axis=1, keepdims=True)
+        taken = np.concatenate([taken, new[:, None]], axis=1)
+    return electrons
+
+
+def _draw(
+    rng: np.random.Generator, weight: Float[np.ndarray, "count m"]
+) -> Int[np.ndarray, " count"]:
+    """Return one index for every row, drawn in proportion to its weights."""
+    total = weight.cumsum(1)
+    return (total < rng.uniform(size=(len(total), 1)) * total[:, -1:]).sum(1)
 
 
 class Sample(NamedTuple):
