@@ -16,7 +16,7 @@ def _double_precision():
 
 def test_sample_and_parameter_forms_are_the_same_numbers():
     rng = np.random.default_rng(0)
-    settings = NaturalGradient(damping=0.01, momentum=0.5)
+    settings = NaturalGradient(damping=0.01, noise=0.0, momentum=0.5)
     tall = rng.normal(size=(30, 7))
     residual, previous = rng.normal(size=30), rng.normal(size=7)
     by_parameters = direction(
@@ -49,7 +49,7 @@ def test_stiff_directions_are_held_back(n_sample):
     """For a diagonal metric s and stiffness k the direction is g/(s + k), whatever its form."""
     rng = np.random.default_rng(5)
     o, e, k = rng.normal(size=(n_sample, 8)), rng.normal(size=n_sample), rng.normal(size=(4, 8))
-    settings = NaturalGradient(damping=1e-9, momentum=0.0, floor=1.0)
+    settings = NaturalGradient(damping=1e-9, noise=0.0, momentum=0.0, floor=1.0)
     found = direction(
         jnp.asarray(o), jnp.asarray(e), jnp.zeros(8), settings, stiffness=jnp.asarray(k)
     )
@@ -75,3 +75,16 @@ def test_steps_that_change_psi_too_much_are_shortened():
     change = np.linalg.norm((o - o.mean(0)) @ phi) / np.sqrt(20) * step
     assert max(float(change), 10 * float(step)) == pytest.approx(0.1)
     assert float(step_size(1e-3 * phi, o, 0.5, settings)) == 0.5
+
+
+def test_damping_grows_with_the_variance_of_the_local_energy():
+    rng = np.random.default_rng(7)
+    o, e = jnp.asarray(rng.normal(size=(40, 6))), jnp.asarray(3 * rng.normal(size=40))
+    grown = direction(o, e, jnp.zeros(6), NaturalGradient(damping=1e-3, noise=0.02))
+    named = NaturalGradient(damping=0.02 * float(jnp.var(e)), noise=0.0)
+    np.testing.assert_allclose(grown, direction(o, e, jnp.zeros(6), named), rtol=1e-10)
+    calm = NaturalGradient(damping=0.5, noise=1e-6)
+    still = NaturalGradient(damping=0.5, noise=0.0)
+    np.testing.assert_array_equal(
+        direction(o, e, jnp.zeros(6), calm), direction(o, e, jnp.zeros(6), still)
+    )

@@ -4,13 +4,16 @@ With the centred log-derivatives Ō (samples × parameters, divided by √sample
 local energies ε̄ (divided alike), the direction is the solution of a damped least-squares problem
 that remembers the previous direction φ′,
 
-    φ = μ φ′ + (Ōᵀ Ō + λ D)⁻¹ Ōᵀ (ε̄ − Ō μ φ′),        D = diag(Ōᵀ Ō) + floor · 1
+    φ = μ φ′ + (Ōᵀ Ō + λ D)⁻¹ Ōᵀ (ε̄ − Ō μ φ′),        D = diag(Ōᵀ Ō) + floor · 1,
+    λ = max(damping, noise · ε̄ᵀ ε̄)
 
 μ = 0 is stochastic reconfiguration (doi 10.1103/PhysRevB.71.241103), μ > 0 is SPRING
 (doi 10.1016/j.jcp.2024.113351). The system is solved with as many unknowns as there are samples
 or parameters, whichever is fewer; the two forms are the same numbers. Damping a parameter in units
 of its own variance makes the direction independent of how parameters are scaled; the floor holds
-back those that hardly change ψ, which would otherwise run far on noise.
+back those that hardly change ψ, which would otherwise run far on noise. For the same reason λ grows
+with the variance of the local energy ε̄ᵀ ε̄: where samples are hardly more than parameters, a heavy
+atom's first local energies would be fitted one by one.
 """
 
 from dataclasses import dataclass
@@ -25,7 +28,9 @@ class NaturalGradient:
     """Settings of the direction and of the step along it."""
 
     damping: float = 1e-3
-    """λ: relative increase of every parameter's variance."""
+    """Least λ: relative increase of every parameter's variance."""
+    noise: float = 0.005
+    """λ for every Ha² that the local energy varies [1/Ha²]."""
     momentum: float = 0.0
     """μ: how much of the previous direction is kept."""
     floor: float = 0.01
@@ -55,7 +60,8 @@ def direction(
     # In units where every parameter's variance is about 1, single precision does for products.
     unit = jnp.sqrt(jnp.sum(o * o, axis=0) + settings.floor)
     scaled = (o / unit).astype(jacobian.dtype)
-    return kept + _least_squares(scaled, e - o @ kept, settings.damping) / unit
+    damping = jnp.maximum(settings.damping, settings.noise * (e @ e))
+    return kept + _least_squares(scaled, e - o @ kept, damping) / unit
 
 
 def step_size(
@@ -71,7 +77,7 @@ def step_size(
     return jnp.minimum(rate, settings.trust / jnp.maximum(change, jnp.finfo(phi.dtype).tiny))
 
 
-def _least_squares(o: Array, target: Array, damping: float) -> Array:
+def _least_squares(o: Array, target: Array, damping: Array) -> Array:
     """Return (OᵀO + λ)⁻¹ Oᵀ t = Oᵀ (O Oᵀ + λ)⁻¹ t, by whichever has fewer unknowns."""
     rows, columns = o.shape
     wide = rows < columns

@@ -76,8 +76,16 @@ class ReadoutConfig:
     """Ridge strengths to choose from, relative to the mean of the Gram diagonal."""
     folds: int = 4
     """Parts the frames are dealt into to choose them."""
+    two_centre: float = 1.0
+    """Strength for on-site means and for what depends on the distance alone, relative to that for
+    linear channels; small where every distance between bonds that are learnt occurs in training."""
+    products: float = 1.0
+    """Strength for products of two densities, relative to that for linear channels."""
 
     def __post_init__(self) -> None:
+        for name in ("two_centre", "products"):
+            found = getattr(self, name)
+            _require(1e-8 <= found <= 1e8, f"{name} must lie in 1e-8 … 1e8, got {found}")
         _require(len(self.alphas) > 0 and min(self.alphas) > 0, "alphas must be positive")
         _require(self.folds >= 2, f"folds must be at least 2, got {self.folds}")
 

@@ -14,7 +14,14 @@ from rgnn.tasks.hamiltonian import irreps
 from rgnn.tasks.hamiltonian.bonds import Bonds, ElementPair, bonds_of_frame, reach_of
 from rgnn.tasks.hamiltonian.calibration import Progress, calibrated
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
-from rgnn.tasks.hamiltonian.design import Reach, as_rows, atom_rows, bond_rows
+from rgnn.tasks.hamiltonian.design import (
+    Reach,
+    as_rows,
+    atom_rows,
+    atom_strengths,
+    bond_rows,
+    bond_strengths,
+)
 from rgnn.tasks.hamiltonian.irreps import Channel
 from rgnn.tasks.hamiltonian.network import Layout, Network, chip_for, chunks
 from rgnn.tasks.hamiltonian.overlap import Curves, fit_curves, onsite_overlaps
@@ -199,18 +206,25 @@ class _Everything:
         self, tell: Progress
     ) -> tuple[dict[ElementPair, dict[Channel, Ridge]], dict[int, dict[int, Ridge]]]:
         """Return all weights, hopping and on-site."""
-        alphas = self.config.readout.alphas
+        config, readout = self.config, self.config.readout
+        shapes = self.network.layout.shapes(config)
         total = sum(map(len, self.hopping.values()))
         hopping: dict[ElementPair, dict[Channel, Ridge]] = {}
         for n, (pair, channel, sums) in enumerate(
             (p, c, s) for p, table in self.hopping.items() for c, s in table.items()
         ):
             tell("solving", n, total)
-            hopping.setdefault(pair, {})[channel] = solve(sums, alphas)
+            strengths = bond_strengths(shapes, channel, config.bond, readout)
+            hopping.setdefault(pair, {})[channel] = solve(sums, readout.alphas, strengths)
         tell("solving", total, total)
         onsite = {
             z: {
-                degree: solve(sums, alphas, error_bars=degree == 0)
+                degree: solve(
+                    sums,
+                    readout.alphas,
+                    atom_strengths(shapes, degree, readout),
+                    error_bars=degree == 0,
+                )
                 for degree, sums in table.items()
             }
             for z, table in self.onsite.items()

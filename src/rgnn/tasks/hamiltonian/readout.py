@@ -9,6 +9,9 @@ from scipy.linalg import cho_factor, cho_solve
 
 from rgnn.core.errors import InputError
 
+_LEAST = 1e-13
+"""Strength of a ridge below which rounding errors decide, in units of the mean Gram diagonal."""
+
 
 class Sums:
     """Σ xᵀx, Σ xᵀy and Σ y² of each fold, in float64."""
@@ -51,12 +54,19 @@ class Ridge:
         return self.rmse * np.sqrt(1 + np.maximum(self.leverage(rows), 0))
 
 
-def solve(sums: Sums, alphas: Sequence[float], *, error_bars: bool = False) -> Ridge:
+def solve(
+    sums: Sums,
+    alphas: Sequence[float],
+    strengths: Float[np.ndarray, " n_feature"],
+    *,
+    error_bars: bool = False,
+) -> Ridge:
     """Return the ridge with the strength that predicts left-out folds best.
 
     Features are scaled to unit root mean square (never by less than a thousandth of the median,
     so that features that vanish by symmetry stay small); strengths are relative to the mean of
-    the Gram diagonal. Every fold's error follows from its own sums.
+    the Gram diagonal, and that of every feature is `strengths` times the common one. Every fold's
+    error follows from its own sums.
     """
     matrix, moment = sums.matrix.sum(axis=0), sums.moment.sum(axis=0)
     scale = _scale(matrix, int(sums.count.sum()))
@@ -66,15 +76,20 @@ def solve(sums: Sums, alphas: Sequence[float], *, error_bars: bool = False) -> R
         for fold in used.tolist():
             rest = matrix - sums.matrix[fold], moment - sums.moment[fold]
             for n, alpha in enumerate(alphas):
-                errors[n] += _fold_error(sums, fold, _weights(*rest, scale, alpha))
+                weights = _weights(*rest, scale, alpha * strengths)
+                errors[n] += np.inf if weights is None else _fold_error(sums, fold, weights)
     else:  # nothing to leave out: the strength that is best for most sets
         errors[:] = np.abs(np.log(np.asarray(alphas) / 1e-5))
     best = int(np.argmin(errors))
     rows = max(int(sums.count.sum()) * sums.square.shape[1], 1)
-    weights = _weights(matrix, moment, scale, alphas[best])
+    weights = _weights(matrix, moment, scale, alphas[best] * strengths)
+    if weights is None or not np.isfinite(errors[best]):
+        raise InputError(
+            f"the ridge with alpha = {alphas[best]:g} is singular; use larger readout.alphas"
+        )
     rmse = float(np.sqrt(max(errors[best], 0.0) / rows))
     unit = np.eye(len(matrix))
-    inverse = _weights(matrix, unit, scale, alphas[best]) if error_bars else None
+    inverse = _weights(matrix, unit, scale, alphas[best] * strengths) if error_bars else None
     return Ridge(weights, alphas[best], rmse, inverse)
 
 
@@ -84,16 +99,16 @@ def _scale(matrix: np.ndarray, count: int) -> Float[np.ndarray, " n"]:
 
 
 def _weights(
-    matrix: np.ndarray, moment: np.ndarray, scale: np.ndarray, alpha: float
-) -> Float[np.ndarray, "n_feature n_target"]:
+    matrix: np.ndarray, moment: np.ndarray, scale: np.ndarray, strengths: np.ndarray
+) -> Float[np.ndarray, "n_feature n_target"] | None:
+    """Return the weights, or None where the matrix is singular to rounding."""
     scaled = matrix / scale[:, None] / scale
-    scaled[np.diag_indices_from(scaled)] += alpha * np.trace(scaled) / len(scaled) + 1e-300
+    mean = np.trace(scaled) / len(scaled)
+    scaled[np.diag_indices_from(scaled)] += np.maximum(strengths, _LEAST) * mean + 1e-300
     try:
         factor = cho_factor(scaled, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
-        raise InputError(
-            f"the ridge with alpha = {alpha:g} is singular; use larger readout.alphas"
-        ) from None
+        return None
     return cho_solve(factor, moment / scale[:, None], check_finite=False) / scale[:, None]
 
 

@@ -132,6 +132,12 @@ def bond_shapes(sizes: Mapping[Channel, int], config: BondConfig, m_max: int) ->
     return shapes
 
 
+def bond_widths(shapes: Shapes, channel: Channel) -> tuple[int, int]:
+    """Return how many features of a channel are linear, and how many mixed from products."""
+    linear, mixed = (shapes.get(_name(kind, channel), (0, 0)) for kind in ("linear", _MIXED))
+    return linear[0], mixed[0]
+
+
 def bond_features(
     states: States, bank: Bank, config: BondConfig, m_max: int, key: PRNGKeyArray | None
 ) -> dict[Channel, Complex[np.ndarray, "n_bond _"]]:
@@ -190,6 +196,12 @@ def atom_shapes(
     for degree, pairs in atom_products(near[1], degrees).items():
         shapes[f"atom.{_MIXED}.{degree}"] = (config.mixed, config.products * len(pairs))
     return shapes
+
+
+def atom_widths(shapes: Shapes, degree: int) -> tuple[int, int]:
+    """Return how many features of a degree are linear, and how many mixed from products."""
+    linear, mixed = (shapes.get(f"atom.{kind}.{degree}", (0, 0)) for kind in ("linear", _MIXED))
+    return linear[0], mixed[0]
 
 
 def atom_features(
