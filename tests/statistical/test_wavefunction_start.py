@@ -9,7 +9,10 @@ RUNS, WALKERS = 12, 400
 
 
 def test_first_walkers_have_the_pair_density_of_the_determinant():
-    """Σ_{i≠j} ⟨z_i z_j⟩ = (tr Z)² − tr Z² with Z_kl = ⟨φ_k|z|φ_l⟩; independent: (tr Z)² − Σ Z_kk²."""
+    """Σ_{i≠j} ⟨z_i z_j⟩ is (tr Z)² − tr Z² with Z_kl = ⟨φ_k|z|φ_l⟩.
+
+    Independent electrons would have (tr Z)² − Σ Z_kk².
+    """
     target = molecule("Li2")
     found = start.orbitals(target, determinants=1)
     held = found.coefficients[:, list(found.up[0])]

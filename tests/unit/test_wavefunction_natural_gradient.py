@@ -62,7 +62,7 @@ def test_without_damping_it_is_the_least_squares_fit():
     rng = np.random.default_rng(2)
     o, truth = rng.normal(size=(50, 4)), np.array([1.0, -2.0, 0.5, 3.0])
     e = o @ truth + 7.0
-    settings = NaturalGradient(damping=1e-12, momentum=0.0, floor=0.0)
+    settings = NaturalGradient(damping=1e-12, noise=0.0, momentum=0.0, floor=0.0)
     found = direction(jnp.asarray(o), jnp.asarray(e), jnp.zeros(4), settings)
     np.testing.assert_allclose(found, truth, rtol=1e-6)
 

@@ -6,15 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rgnn.cli.wavefunction import start_text
 from rgnn.core.errors import InputError
 from rgnn.run import wavefunction as run
 from rgnn.run import wavefunction_series as series
 from rgnn.run.config import resolve
-from rgnn.tasks.wavefunction import archive
+from rgnn.tasks.wavefunction import archive, vmc
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
 from rgnn.tasks.wavefunction.evaluate import check
 from rgnn.tasks.wavefunction.system import molecule
-from rgnn.tasks.wavefunction.wavefunction import Wavefunction
+from rgnn.tasks.wavefunction.wavefunction import Wavefunction, check_info
 
 pytest.importorskip("pyscf", reason="pyscf (extra 'wavefunction') is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -82,6 +83,9 @@ def test_a_run_directory_holds_what_the_contract_names(finished):
         "trained_fraction",
     }
     assert metrics["steps"] == 12
+    assert -1.135 < metrics["hartree_fock_Ha"] < -1.13
+    again = Wavefunction.load(directory.path / run.MODEL)
+    assert again.hartree_fock == metrics["hartree_fock_Ha"]
     assert abs(metrics["error_mHa"]) < 100
     assert abs(metrics["dipole_ebohr"][0]) < 1
 
@@ -152,6 +156,21 @@ def test_a_walker_without_energy_stops_the_run_with_the_reason():
     electrons = np.array([[[0.0, 0, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0.25]]])
     with pytest.raises(InputError, match=r"walker 1 is not a number.*0\.25 bohr"):
         check(np.array([-1.0, np.nan]), electrons)
+
+
+def test_training_stops_with_the_walker_as_it_was_then():
+    """Not with the place where the walker is at the end of the block of iterations."""
+    place = np.array([[[0.0, 0, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0.5]], [[0, 0, 0], [0, 0, 2]]])
+    none = np.zeros(3)
+    finite = np.array([True, False, False])
+    info = vmc.Info(none, none, none, none, np.array([4, 7, 2]), place, finite)
+    with pytest.raises(InputError, match=r"walker 7 is not a number.*0\.5 bohr"):
+        check_info(info)
+
+
+@pytest.mark.parametrize(("energy", "said"), [(-1.17, "37.00 mHa gained"), (-1.1, "not converged")])
+def test_a_run_above_its_start_says_so(energy, said):
+    assert said in start_text(energy, -1.133)
 
 
 @pytest.mark.parametrize("text", ["1:2", "a:b:c", "2:1:3", "0:1:3", "1:2:1", "1:2:3:4"])

@@ -123,11 +123,24 @@ def energy_text(metrics: dict[str, Any]) -> str:
     return text if error is None else f"{text}; error {error:+.3f} mHa"
 
 
+def start_text(energy: float, start: float) -> str:
+    """Return the energy of the Hartree–Fock start and what training made of it."""
+    gained = 1e3 * (start - energy)
+    if gained >= 0:
+        return f"{start:.6f} Ha, where training started; {gained:.2f} mHa gained"
+    return (
+        f"{start:.6f} Ha, which is {-gained:.2f} mHa lower: not converged, take more "
+        "--set training.iterations=… or training.walkers=…"
+    )
+
+
 def energy_lines(metrics: dict[str, Any]) -> list[Line]:
     """Return the metrics of a wavefunction in words."""
     trained, frozen = metrics["trained_weights"], metrics["frozen_weights"]
+    start = metrics.get("hartree_fock_Ha")
     return [
         ("energy", energy_text(metrics)),
+        *([] if start is None else [("Hartree–Fock", start_text(metrics["energy_Ha"], start))]),
         ("variance", f"{metrics['variance_Ha2']:.4g} Ha²"),
         ("samples", f"{metrics['samples']:,} by {metrics['walkers']} walkers"),
         (

@@ -122,7 +122,15 @@ _UNITS = {
     "K": "K",
     "ps": "ps",
 }
-_SHOUTED = {"mae": "MAE", "rmse": "RMSE", "n": "number of", "cpu": "CPU", "stderr": "std. error"}
+_SHOUTED = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "n": "number of",
+    "cpu": "CPU",
+    "stderr": "std. error",
+    "hartree": "Hartree",
+    "fock": "Fock",
+}
 
 
 def spell(key: str) -> tuple[str, str]:

@@ -41,6 +41,7 @@ def save_model(path: Path, psi: "Wavefunction") -> None:
         "molecule": _molecule(psi.molecule),
         "config": dataclasses.asdict(psi.config),
         "seed": psi.seed,
+        "hartree_fock_Ha": psi.hartree_fock,
         "up": ansatz.up,
         "down": ansatz.down,
         "chip": {
@@ -79,6 +80,7 @@ def load_model(path: Path, assemble: Callable) -> "Wavefunction":
         electrons=jnp.asarray(arrays["electrons"]),
         seed=header["seed"],
         trace=Trace(*arrays["trace"]),
+        hartree_fock=header.get("hartree_fock_Ha"),
     )
 
 

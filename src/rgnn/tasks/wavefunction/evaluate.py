@@ -113,9 +113,12 @@ def check(
 ) -> None:
     """Stop with the walker and the reason where a local energy is not a number."""
     bad = np.flatnonzero(~np.isfinite(energy))
-    if not len(bad):
-        return
-    where = np.asarray(electrons[bad[0]], float)
+    if len(bad):
+        raise not_a_number(int(bad[0]), np.asarray(electrons[bad[0]], float))
+
+
+def not_a_number(walker: int, where: Float[np.ndarray, "electron 3"]) -> InputError:
+    """Return what to say of a walker at `where` [bohr] whose local energy is not a number."""
     if not np.isfinite(where).all():
         reason = "its position is not finite; the step of the sampler diverged"
     else:
@@ -125,7 +128,7 @@ def check(
             f"its closest electrons {i} and {j} are {apart[i, j]:.3g} bohr apart and log|ψ| or a "
             "readout has diverged; lower training.rate or training.gradient.trust"
         )
-    raise InputError(f"the local energy of walker {bad[0]} is not a number: {reason}")
+    return InputError(f"the local energy of walker {walker} is not a number: {reason}")
 
 
 @eqx.filter_jit

@@ -54,6 +54,8 @@ class Orbitals:
     up: Occupation
     down: Occupation
     weights: Float[np.ndarray, " n_determinant"]
+    energy: float
+    """Hartree–Fock energy in this basis [Ha]."""
 
     def __call__(self, points: Float[np.ndarray, "p 3"]) -> Float[np.ndarray, "p n_orbital"]:
         """Return the orbitals at `points` [bohr]."""
@@ -79,6 +81,7 @@ def orbitals(molecule: Molecule, *, determinants: int) -> Orbitals:
         up,
         tuple(occupied[:n_down] for occupied in up),
         np.array([_product(found, choice) for choice in choices]),
+        float(field.e_tot),
     )
 
 

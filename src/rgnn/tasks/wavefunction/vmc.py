@@ -67,13 +67,14 @@ class State(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What one iteration reports; `worst` is the walker of the largest |E_L|."""
+    """What one iteration reports; `worst` is the walker of the largest |E_L|, at `place` [bohr]."""
 
     energy: Float[Array, "..."]
     variance: Float[Array, "..."]
     acceptance: Float[Array, "..."]
     step: Float[Array, "..."]
     worst: Int[Array, "..."]
+    place: Float[Array, "... n 3"]
     finite: Array
 
 
@@ -195,6 +196,7 @@ def run(
             problem, readouts, walkers.electrons, keys.child(k, "energy"), chunk=training.chunk
         )
         energy = found.energy
+        worst = jnp.argmax(jnp.where(jnp.isfinite(energy), jnp.abs(energy), jnp.inf))
         clipped = found._replace(energy=clip(energy, training.clip))
         new, step = _update(state, clipped, training)
         info = Info(
@@ -202,7 +204,8 @@ def run(
             energy.var(),
             acceptance,
             step,
-            jnp.argmax(jnp.where(jnp.isfinite(energy), jnp.abs(energy), jnp.inf)),
+            worst,
+            walkers.electrons[worst],
             jnp.isfinite(energy).all(),
         )
         return new._replace(walkers=walkers), info

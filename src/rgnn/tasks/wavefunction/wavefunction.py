@@ -16,7 +16,7 @@ from rgnn.device.chip import Chip
 from rgnn.tasks.wavefunction import archive, start, streams, vmc
 from rgnn.tasks.wavefunction.ansatz import Ansatz, Occupation, Readouts
 from rgnn.tasks.wavefunction.config import WavefunctionConfig
-from rgnn.tasks.wavefunction.evaluate import Evaluated, check, evaluate, settle
+from rgnn.tasks.wavefunction.evaluate import Evaluated, evaluate, not_a_number, settle
 from rgnn.tasks.wavefunction.features import count_one, count_two
 from rgnn.tasks.wavefunction.jet import concatenate, value
 from rgnn.tasks.wavefunction.spread import spread
@@ -66,6 +66,8 @@ class Wavefunction:
     seed: int
     trace: Trace = EMPTY
     evaluated: Evaluated | None = None
+    hartree_fock: float | None = None
+    """Energy of the Hartree–Fock start [Ha]: a trained ψ should be below."""
 
     @staticmethod
     def fit(
@@ -143,6 +145,7 @@ class Wavefunction:
             "energy_Ha": found.energy.mean,
             "energy_stderr_Ha": found.energy.stderr,
             "variance_Ha2": found.variance,
+            "hartree_fock_Ha": self.hartree_fock,
             "reference_Ha": reference,
             "error_mHa": error,
             "correlation_time_samples": found.energy.correlation_time,
@@ -195,7 +198,14 @@ def begin(target: Molecule, chip: Chip, config: WavefunctionConfig, *, seed: int
     seen = _seen(problem, start.sample(target, found, rng, FIT_POINTS), key)
     readouts = start.fit(problem.ansatz, found, seen)
     return Wavefunction(
-        target, chip, config, problem, readouts, jnp.asarray(electrons, config.dtype), seed
+        target,
+        chip,
+        config,
+        problem,
+        readouts,
+        jnp.asarray(electrons, config.dtype),
+        seed,
+        hartree_fock=found.energy,
     )
 
 
@@ -226,7 +236,7 @@ def _train(
         state, info = vmc.run(
             psi.problem, psi.readouts, state, key, training=training, iterations=count
         )
-        check_info(info, state)
+        check_info(info)
         trace = Trace(*(np.append(a, np.asarray(b)) for a, b in zip(trace, info[:4], strict=True)))
         if checkpoint is not None:
             archive.save_state(checkpoint, state, trace, psi.molecule)
@@ -251,10 +261,8 @@ def _resume_or_start(
     return state._replace(walkers=walkers), EMPTY
 
 
-def check_info(info: vmc.Info, state: State) -> None:
+def check_info(info: vmc.Info) -> None:
     """Stop training where a local energy was not a number."""
     bad = np.flatnonzero(~np.asarray(info.finite))
     if len(bad):
-        energy = np.zeros(state.walkers.electrons.shape[0])
-        energy[int(info.worst[bad[0]])] = np.nan
-        check(energy, state.walkers.electrons)
+        raise not_a_number(int(info.worst[bad[0]]), np.asarray(info.place[bad[0]], float))
