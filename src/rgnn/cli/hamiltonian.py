@@ -47,9 +47,7 @@ def fit(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit a Hamiltonian model and write a run directory with its report."""
-    from rgnn.run import config as configuration
     from rgnn.run import hamiltonian
-    from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 
     order = hamiltonian.Fit(
         train=train,
@@ -58,7 +56,8 @@ def fit(
         chip=chip,
         seed=seed,
         reads=reads,
-        config=configuration.resolve(HamiltonianConfig, file=config, assignments=assignments or []),
+        config=config,
+        assignments=assignments or [],
         resume=resume,
         overwrite=overwrite,
     )
@@ -164,13 +163,22 @@ def compute(
     functional: Annotated[str, typer.Option("--functional", help="As PySCF names it.")] = "pbe",
     basis: Annotated[str, typer.Option("--basis", help="As PySCF names it.")] = "def2-svp",
     charge: Annotated[int, typer.Option("--charge", help="Net charge [e].")] = 0,
+    unpaired: Annotated[
+        int, typer.Option("--unpaired", min=0, help="Unpaired electrons: two spins from 1 on.")
+    ] = 0,
 ) -> None:
-    """Compute Hamiltonians of closed-shell molecules with PySCF: frames to train on."""
+    """Compute Hamiltonians of molecules with PySCF: frames to train on."""
     from rgnn.run import hamiltonian_files
 
     with progress() as report:
         written = hamiltonian_files.compute(
-            structures, out, functional=functional, basis=basis, charge=charge, progress=report
+            structures,
+            out,
+            functional=functional,
+            basis=basis,
+            charge=charge,
+            unpaired=unpaired,
+            progress=report,
         )
     tell([("frames", str(len(written))), ("folder", str(out))])
 

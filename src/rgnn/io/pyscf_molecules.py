@@ -16,10 +16,11 @@ def compute(
     functional: str = "pbe",
     basis: str = "def2-svp",
     charge: int = 0,
+    unpaired: int = 0,
     tolerance: float = 1e-9,
     source: str = "PySCF molecule",
 ) -> HamiltonianFrame:
-    """Return the Kohn–Sham matrix and overlap of a closed-shell molecule.
+    """Return the Kohn–Sham matrix and overlap of a molecule; two spins if electrons are `unpaired`.
 
     `fermi` is the middle of the gap. Raises InputError if the calculation does not converge.
     """
@@ -28,10 +29,14 @@ def compute(
         (int(z), tuple(r)) for z, r in zip(structure.numbers, structure.positions, strict=True)
     ]
     try:
-        molecule = gto.M(atom=atoms, basis=basis, charge=charge, unit="Angstrom", verbose=0)
+        molecule = gto.M(
+            atom=atoms, basis=basis, charge=charge, spin=unpaired, unit="Angstrom", verbose=0
+        )
     except (KeyError, RuntimeError, ValueError) as error:
-        raise InputError(f"{source}: PySCF refuses the molecule or basis ({error})") from None
-    calculation = dft.RKS(molecule).density_fit()
+        raise InputError(
+            f"{source}: PySCF refuses the molecule, its spin or the basis ({error})"
+        ) from None
+    calculation = (dft.UKS if unpaired else dft.RKS)(molecule).density_fit()
     calculation.xc, calculation.conv_tol = functional, tolerance
     calculation.conv_tol_grad = 1e-6
     calculation.kernel()
@@ -43,7 +48,8 @@ def compute(
         _cut(
             structure,
             molecule,
-            np.asarray(calculation.get_fock()) * HARTREE_IN_EV,
+            np.asarray(calculation.get_fock()).reshape(-1, *calculation.get_ovlp().shape)
+            * HARTREE_IN_EV,
             np.asarray(calculation.get_ovlp()),
             float(middle) * HARTREE_IN_EV,
             source,
@@ -67,7 +73,7 @@ def _cut(
     fermi: float,
     source: str,
 ) -> HamiltonianFrame:
-    """Return the matrices as blocks between all pairs of atoms."""
+    """Return the matrices, that of every spin in `fock`, as blocks between all pairs of atoms."""
     ranges = molecule.aoslice_by_atom()
     shells: dict[int, tuple[int, ...]] = {}
     for atom, z in enumerate(structure.numbers):
@@ -94,7 +100,7 @@ def _cut(
         first,
         second,
         np.zeros((n_atom**2, 3), int),
-        blocks(fock)[None],
+        np.stack([blocks(spin) for spin in fock]),
         blocks(overlap),
         fermi,
         source=source,

@@ -19,12 +19,21 @@ from rgnn.core.errors import InputError
 T = TypeVar("T")
 
 
-def resolve(kind: type[T], *, file: Path | None = None, assignments: Sequence[str] = ()) -> T:
+def resolve(
+    kind: type[T],
+    *,
+    file: Path | None = None,
+    assignments: Sequence[str] = (),
+    base: T | None = None,
+) -> T:
     """Return the configuration that `file` (YAML) and then `assignments` (`a.b=value`) describe.
 
-    What neither names keeps its default. Raises InputError that lists everything wrong.
+    What neither names stays as in `base`, or keeps its default. Raises InputError that lists
+    everything wrong.
     """
     data = {} if file is None else _read_yaml(file)
+    if base is not None:
+        data = _merged(to_dict(base), data)
     origin = str(file) if file else "settings"
     return from_dict(kind, _assign(data, assignments), origin=origin)
 
@@ -77,6 +86,16 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{file}: expected `name: value` lines, found a {type(data).__name__}")
     return data
+
+
+def _merged(data: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return `data` with every leaf that `changes` has replaced."""
+    both = {
+        key: _merged(data[key], value)
+        for key, value in changes.items()
+        if isinstance(value, dict) and isinstance(data.get(key), dict)
+    }
+    return data | changes | both
 
 
 def _assign(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from rgnn.core.errors import InputError
 from rgnn.core.units import MEV_PER_EV
 from rgnn.io.hamiltonian_frames import HamiltonianFrame
 from rgnn.io.hamiltonians import read_all
+from rgnn.run import config as configuration
 from rgnn.run import inputs, kinds, record
 from rgnn.run.directory import METRICS, RunDirectory
 from rgnn.tasks.hamiltonian import metrics as errors
 from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.model import HamiltonianModel
+from rgnn.tasks.hamiltonian.presets import suited_to
 
 MODEL = "model.rgnn"
 PREDICTIONS = "predictions.npz"
@@ -42,7 +44,10 @@ class Fit:
     chip: str | None = None
     seed: int = 0
     reads: int = 1
-    config: HamiltonianConfig = field(default_factory=HamiltonianConfig)
+    config: Path | None = None
+    """Settings (YAML) that differ from those suited to the frames."""
+    assignments: Sequence[str] = ()
+    """Settings as `name=value`, after those of the file."""
     resume: bool = False
     overwrite: bool = False
 
@@ -106,13 +111,19 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     chip = inputs.chip(order.chip)
     train = frames(order.train)
     test = frames(order.valid) if order.valid else train
+    config = configuration.resolve(
+        HamiltonianConfig,
+        file=order.config,
+        assignments=order.assignments,
+        base=suited_to(train),
+    )
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
-    run.check_same_config(order.config)
+    run.check_same_config(config)
     if run.finished:
         return run, run.read_json(METRICS)
-    run.write_config(order.config)
+    run.write_config(config)
     model = HamiltonianModel.fit(
-        train, chip=chip, seed=order.seed, config=order.config, progress=progress
+        train, chip=chip, seed=order.seed, config=config, progress=progress
     )
     run.write(MODEL, model.save)
     metrics, found = evaluate(model, test, reads=order.reads, seed=order.seed, progress=progress)

@@ -48,6 +48,7 @@ def compute(
     functional: str,
     basis: str,
     charge: int,
+    unpaired: int = 0,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Compute H and S of every molecule in a file with PySCF; return the .npz frames written.
@@ -71,6 +72,7 @@ def compute(
                 functional=functional,
                 basis=basis,
                 charge=charge,
+                unpaired=unpaired,
                 source=f"{structures}: frame {n}",
             )
             hamiltonians.write(path, frame)

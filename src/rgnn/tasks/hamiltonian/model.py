@@ -22,6 +22,7 @@ from rgnn.tasks.hamiltonian.config import HamiltonianConfig
 from rgnn.tasks.hamiltonian.design import atom_rows, bond_rows, from_rows
 from rgnn.tasks.hamiltonian.fit import Fitted, Keep
 from rgnn.tasks.hamiltonian.network import AtomDensities, chunks
+from rgnn.tasks.hamiltonian.presets import suited_to
 
 if TYPE_CHECKING:
     import ase
@@ -57,14 +58,15 @@ class HamiltonianModel:
     ) -> "HamiltonianModel":
         """Return the model fitted in closed form to `frames`.
 
-        Without `chip` one is sampled with `seed`, as large as the network needs. `keep` marks the
-        atoms to learn from, frame by frame: only blocks between kept atoms are used.
+        Without `chip` one is sampled with `seed`, as large as the network needs; without `config`
+        settings are those `suited_to` the frames. `keep` marks the atoms to learn from, frame by
+        frame: only blocks between kept atoms are used.
         """
         found = fitting.fit(
             frames,
             chip=chip,
             seed=seed,
-            config=config or HamiltonianConfig(),
+            config=config or suited_to(frames),
             keep=keep,
             progress=progress,
         )

@@ -24,7 +24,8 @@ from rgnn.tasks.wavefunction.jet import (
 )
 
 VALENCE = 1.5
-"""Second length [bohr] at which elements beyond helium are seen."""
+"""Second length [bohr] at which elements beyond helium are seen; those beyond beryllium, whose
+second shell lies further in, also at the geometric mean of both."""
 
 PAIR = 1.0
 """Length [bohr] at which pairs of electrons are seen, in cores also at 2/Z of the heaviest."""
@@ -53,9 +54,12 @@ def one_electron(displacement: Field, charges: tuple[float, ...]) -> Field:
     """Return 1 and the features of every electron near every nucleus, (…, n, n_feature)."""
     inverse = 1 / np.asarray(charges)
     parts = [seen_at(displacement, inverse), kinked(displacement, inverse)]
-    heavy = _beyond_helium(charges)
+    heavy, heavier = _beyond(2, charges), _beyond(4, charges)
     if heavy:
         parts.append(seen_at(displacement[..., heavy, :], np.full(len(heavy), VALENCE)))
+    if heavier:
+        between = np.sqrt(VALENCE * inverse[heavier])
+        parts.append(seen_at(displacement[..., heavier, :], between))
     flat = [linear(lambda f: f.reshape(*f.shape[:-2], -1), part) for part in parts]
     return concatenate([_one(flat[0]), *flat])
 
@@ -101,7 +105,8 @@ SEEN = 4 + len(SHELLS)
 
 def count_one(charges: tuple[float, ...]) -> int:
     """Return the number of features of `one_electron`."""
-    return 1 + SEEN * (len(charges) + len(_beyond_helium(charges))) + 3 * len(charges)
+    seen = len(charges) + len(_beyond(2, charges)) + len(_beyond(4, charges))
+    return 1 + SEEN * seen + 3 * len(charges)
 
 
 def count_two(charges: tuple[float, ...], *, odd: bool) -> int:
@@ -110,11 +115,11 @@ def count_two(charges: tuple[float, ...], *, odd: bool) -> int:
 
 
 def _pair_lengths(charges: tuple[float, ...]) -> list[float]:
-    return [PAIR, 2 / max(charges)] if _beyond_helium(charges) else [PAIR]
+    return [PAIR, 2 / max(charges)] if _beyond(2, charges) else [PAIR]
 
 
-def _beyond_helium(charges: tuple[float, ...]) -> list[int]:
-    return [atom for atom, z in enumerate(charges) if z > 2]
+def _beyond(number: int, charges: tuple[float, ...]) -> list[int]:
+    return [atom for atom, z in enumerate(charges) if z > number]
 
 
 def _one(f: Field) -> Field:
