@@ -30,7 +30,7 @@ from rgnn.tasks.wavefunction.vmc import State, Training
 if TYPE_CHECKING:
     from rgnn.tasks.wavefunction.wavefunction import Wavefunction
 
-FORMAT = "rgnn wavefunction 4"
+FORMAT = "rgnn wavefunction 5"
 
 
 def save_model(path: Path, psi: "Wavefunction") -> None:
