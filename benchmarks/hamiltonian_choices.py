@@ -6,9 +6,9 @@ from pathlib import Path
 
 from hamiltonian_molecules import molecules
 from hamiltonian_spectrum import LEFT_OUT as DISTORTED
+from rgnn.core.units import HARTREE_IN_EV
 from rgnn.crossbar.build import Periphery
 from rgnn.io.hamiltonians import read_all
-from rgnn.core.units import HARTREE_IN_EV
 from rgnn.tasks.hamiltonian.config import (
     BondConfig,
     DensityConfig,

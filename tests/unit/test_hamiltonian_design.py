@@ -6,9 +6,17 @@ import pytest
 from rgnn.core.structure import Structure
 from rgnn.io.hamiltonian_frames import HamiltonianFrame
 from rgnn.tasks.hamiltonian.bonds import reach_of
-from rgnn.tasks.hamiltonian.config import BondConfig
-from rgnn.tasks.hamiltonian.design import Reach, bond_rows
+from rgnn.tasks.hamiltonian.config import BondConfig, HamiltonianConfig, ReadoutConfig
+from rgnn.tasks.hamiltonian.design import (
+    Reach,
+    atom_rows,
+    atom_strengths,
+    bond_rows,
+    bond_strengths,
+)
 from rgnn.tasks.hamiltonian.irreps import Channel
+from rgnn.tasks.hamiltonian.network import Layout
+from rgnn.tasks.hamiltonian.presets import MOLECULES, suited_to
 from rgnn.tasks.hamiltonian.readout import Sums, solve
 
 CHANNEL = Channel(0, 1)
@@ -29,11 +37,81 @@ def test_a_curve_bridges_the_gap_between_first_and_second_neighbours():
     sums = Sums(rows(seen).shape[1], 1, 4)
     for fold in range(4):
         sums.add(fold, rows(seen[fold::4]), integral(seen[fold::4])[:, None])
-    ridge = solve(sums, (1e-3, 1e-4, 1e-5, 1e-6))
+    ridge = solve(sums, (1e-3, 1e-4, 1e-5, 1e-6), np.ones(rows(seen).shape[1]))
     gap = np.linspace(1.6, 2.15, 12)
     error = (rows(gap) @ ridge.weights)[:, 0] - integral(gap)
     assert np.abs(error).max() < 0.1 * np.abs(integral(gap)).max()
     assert np.all(rows(np.array([6.0, 7.0])) @ ridge.weights == 0)
+
+
+def test_the_level_of_a_core_does_not_limit_how_strong_the_ridge_may_be():
+    """A level of −500 eV that varies by meV: a ridge on its mean would have to be weak."""
+    features = np.random.default_rng(0).normal(size=(40, 60, 1))
+    targets = -500.0 + 1e-3 * features[:, :2].sum(axis=1)
+    rows = atom_rows(features, 0)
+    errors = {}
+    for two_centre in (1.0, 1e-6):
+        sums = Sums(rows.shape[1], 1, 4)
+        for fold in range(4):
+            sums.add(fold, rows[fold::4], targets[fold::4])
+        strengths = np.append(np.ones(60), two_centre)
+        errors[two_centre] = solve(sums, (1e-1, 1e-2), strengths).rmse
+    assert errors[1e-6] < 2e-3 < 1.0 < errors[1.0]
+
+
+@pytest.mark.parametrize("channel", [Channel(0, 1), Channel(0, -1), Channel(2, 1), Channel(1, 0)])
+def test_every_column_of_a_bond_has_its_strength(channel):
+    layout, config = Layout((1, 8), 2), HamiltonianConfig()
+    shapes, readout = layout.shapes(config), ReadoutConfig(two_centre=0.5, products=7.0)
+    widths = {}
+    for swap in (1, -1):
+        name = f"{channel.m}{'+' if swap > 0 else '-'}"
+        widths[swap] = [shapes[f"bond.{kind}.{name}"][0] for kind in ("linear", "mixed")]
+    features = {
+        Channel(channel.m, swap): np.repeat([1.0 + 0j, 7.0 + 0j], sizes)[None]
+        for swap, sizes in widths.items()
+    }
+    rows = bond_rows(features, np.array([2.0]), REACH, channel, config.bond)
+    strengths = bond_strengths(shapes, channel, config.bond, readout)
+    assert strengths.shape == rows.shape[1:]
+    start = config.bond.two_centre_knots if channel.m == 0 and channel.swap >= 0 else 0
+    assert np.all(strengths[:start] == 0.5)
+    first = np.real(features[Channel(channel.m, channel.swap or 1)])[0]
+    np.testing.assert_array_equal(strengths[start : start + len(first)], first)
+
+
+def test_every_column_of_an_atom_has_its_strength():
+    shapes = Layout((1,), 1).shapes(HamiltonianConfig())
+    width = [shapes[f"atom.{kind}.0"][0] for kind in ("linear", "mixed")]
+    found = atom_strengths(shapes, 0, ReadoutConfig(two_centre=0.5, products=7.0))
+    np.testing.assert_array_equal(found, np.repeat([1.0, 7.0, 0.5], [*width, 1]))
+
+
+def lone_atom(*, periodic, n_spin):
+    return HamiltonianFrame(
+        Structure(np.zeros((1, 3)), np.array([1]), 9 * np.eye(3), np.full(3, periodic)),
+        {1: (0,)},
+        "standard",
+        np.array([0]),
+        np.array([0]),
+        np.zeros((1, 3), int),
+        np.zeros((n_spin, 1, 1, 1)),
+        np.ones((1, 1, 1)),
+    )
+
+
+def test_settings_suit_the_frames():
+    crystal, molecule = (lone_atom(periodic=p, n_spin=1) for p in (True, False))
+    assert suited_to([crystal, molecule]) == HamiltonianConfig()
+    assert suited_to([molecule]) == MOLECULES
+
+
+def test_two_spins_have_twice_the_products_so_that_the_trained_share_stays():
+    def frozen(n_spin):
+        config = suited_to([lone_atom(periodic=True, n_spin=n_spin)])
+        return sum(n_out * n_in for n_out, n_in in Layout((6,), 2).shapes(config).values())
+
+    assert frozen(2) > 1.9 * frozen(1)
 
 
 @pytest.mark.parametrize(("overlap", "reach"), [(0.03, 5.5), (1e-5, 4.004)])

@@ -95,6 +95,24 @@ def test_a_molecule_has_the_orbital_energies_pyscf_finds(water):
     np.testing.assert_allclose(found, 27.211386245988 * np.asarray(exact.mo_energy), atol=1e-2)
 
 
+def test_a_radical_has_two_spins(water):
+    from rgnn.io.pyscf_molecules import compute
+
+    first = water.structure.positions[:2]
+    radical = compute(Structure(first, np.array([8, 1])), unpaired=1, basis="sto-3g")
+    up, down = (kspace.energies(radical, np.zeros((1, 3)), spin=s)[0] for s in (0, 1))
+    assert (up[:5] < down[:5]).all()
+    assert radical.fermi is not None
+    assert (up < radical.fermi).sum() == 5
+
+
+def test_an_impossible_number_of_unpaired_electrons_is_refused(water):
+    from rgnn.io.pyscf_molecules import compute
+
+    with pytest.raises(InputError, match="its spin"):
+        compute(water.structure, unpaired=1)
+
+
 def test_a_molecules_overlap_is_two_centre_in_pyscf_order(water):
     """s, p and d of O against s and p of H: a wrong order or sign would not be two-centre."""
     standard = in_standard_order(water)

@@ -47,6 +47,14 @@ def test_assignments_win_over_the_file(tmp_path):
     assert resolve("converter.bits=5", file=file) == Experiment(4.0, (1, 2), Converter(5, "exact"))
 
 
+def test_what_nothing_names_stays_as_in_the_base(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("converter: {bits: 4}\n")
+    base = Experiment(7.0, (3,), Converter(2, "exact"))
+    found = config.resolve(Experiment, file=file, assignments=["orders=[5]"], base=base)
+    assert found == Experiment(7.0, (5,), Converter(4, "exact"))
+
+
 def test_an_empty_file_means_the_defaults(tmp_path):
     (tmp_path / "c.yaml").write_text("# nothing\n")
     assert resolve(file=tmp_path / "c.yaml") == Experiment()
