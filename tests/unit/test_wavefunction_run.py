@@ -168,7 +168,7 @@ def test_training_stops_with_the_walker_as_it_was_then():
         check_info(info)
 
 
-@pytest.mark.parametrize(("energy", "said"), [(-1.17, "37.00 mHa gained"), (-1.1, "not converged")])
+@pytest.mark.parametrize(("energy", "said"), [(-1.17, "37.00 mHa below"), (-1.1, "not converged")])
 def test_a_run_above_its_start_says_so(energy, said):
     assert said in start_text(energy, -1.133)
 

@@ -124,12 +124,12 @@ def energy_text(metrics: dict[str, Any]) -> str:
 
 
 def start_text(energy: float, start: float) -> str:
-    """Return the energy of the Hartree–Fock start and what training made of it."""
+    """Return the Hartree–Fock energy of the start's basis and where ψ is with respect to it."""
     gained = 1e3 * (start - energy)
     if gained >= 0:
-        return f"{start:.6f} Ha, where training started; {gained:.2f} mHa gained"
+        return f"{start:.6f} Ha; ψ is {gained:.2f} mHa below"
     return (
-        f"{start:.6f} Ha, which is {-gained:.2f} mHa lower: not converged, take more "
+        f"{start:.6f} Ha; ψ is {-gained:.2f} mHa above: not converged, take more "
         "--set training.iterations=… or training.walkers=…"
     )
 
