@@ -122,6 +122,19 @@ def ladder(shared: Path, seed: int) -> Rows:
         yield f"ladder: {name}", {**numbers(model, sets["graphene 3×3"]), **cost}
 
 
+def spins(shared: Path, seed: int) -> Rows:
+    """Graphene with a second spin 0.3 S higher: what the wider network costs and finds."""
+    sets = graphene_sets(shared)
+    model, cost = fitted([_with_second_spin(f) for f in sets["train"]], seed=seed)
+    test = [_with_second_spin(f) for f in sets["graphene 3×3"]]
+    yield "3×3 with a second spin 0.3 S higher", {**numbers(model, test), **cost}
+
+
+def _with_second_spin(frame: HamiltonianFrame) -> HamiltonianFrame:
+    higher = frame.hamiltonian + 0.3 * frame.overlap
+    return replace(frame, hamiltonian=np.concatenate([frame.hamiltonian, higher]))
+
+
 def _macros(frames: list[HamiltonianFrame], seed: int) -> int:
     return len(HamiltonianModel.fit(frames, seed=seed).fitted.chip.conductance)
 
@@ -174,6 +187,7 @@ CASES: dict[str, Callable[[Path, int], Rows]] = {
     "graphene": graphene,
     "curve": curve,
     "ladder": ladder,
+    "spins": spins,
     "silicon": silicon,
     "water": molecule("water"),
     "ethanol": molecule("ethanol"),

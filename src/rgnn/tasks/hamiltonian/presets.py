@@ -60,9 +60,7 @@ def _wider(config: HamiltonianConfig) -> HamiltonianConfig:
     )
 
 
-def _share(
-    config: HamiltonianConfig, shells: Shells, pairs: set[ElementPair], spins: int
-) -> float:
+def _share(config: HamiltonianConfig, shells: Shells, pairs: set[ElementPair], spins: int) -> float:
     """Return the share of readout weights among all."""
     layout = Layout(tuple(sorted(shells)), max(max(listed) for listed in shells.values()))
     shapes = layout.shapes(config)
