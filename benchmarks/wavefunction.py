@@ -277,7 +277,7 @@ def _spread(name: str, error: np.ndarray) -> Row:
     return {f"{name}_{key}_mHa": 1e3 * float(value) for key, value in values.items()}
 
 
-WATER = ("training.iterations=120", "evaluation.error_mHa=5")
+WATER = ("training.iterations=120", "evaluation.error_mHa=10")
 NITROGEN = ("training.iterations=60", "training.walkers=512", "evaluation.error_mHa=20")
 """More than six electrons: enough to see that a run is stable, not to converge."""
 
