@@ -130,7 +130,7 @@ def li3po4_dft(
     prior, _ = fit_and_test(*_packaged("li3po4-xtb"), settings, seed, chip=chip)
     train, test = _packaged("li3po4-dft")
     _, alone = fit_and_test(train, test, settings, seed, chip=chip)
-    _, both = fit_and_test(train, test, settings, seed, chip=chip, prior=prior)
+    _, both = fit_and_test(train, test, settings, seed, prior=prior)  # on the chip of the prior
     return {**both, "force_relative_error_without_prior": alone["force_relative_error"]}
 
 
