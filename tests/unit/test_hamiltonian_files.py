@@ -109,7 +109,7 @@ def test_a_radical_has_two_spins(water):
 def test_an_impossible_number_of_unpaired_electrons_is_refused(water):
     from rgnn.io.pyscf_molecules import compute
 
-    with pytest.raises(InputError, match="its spin"):
+    with pytest.raises(InputError, match="or 1 unpaired electrons"):
         compute(water.structure, unpaired=1)
 
 

@@ -34,7 +34,8 @@ def compute(
         )
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{source}: PySCF refuses the molecule, its spin or the basis ({error})"
+            f"{source}: PySCF refuses the molecule, the basis or {unpaired} unpaired electrons "
+            f"({error})"
         ) from None
     calculation = (dft.UKS if unpaired else dft.RKS)(molecule).density_fit()
     calculation.xc, calculation.conv_tol = functional, tolerance
