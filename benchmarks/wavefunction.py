@@ -317,8 +317,11 @@ NOTES = """
 - h2-noisy has 8-bit inputs and 5 % read noise in training (40 iterations) and evaluation. h2-curve
   is the worst of 12 points, 0.8 to 4 bohr, each with 60 iterations; its variance is their mean.
 - h2o has 120 iterations, n2 60 with 512 walkers: what a short run gives, not its limit.
-- The second chip of the curve first stopped where one orbital was 0 to the last bit of a walker;
-  its row was measured after that was mended.
+- The rows h to h2, he, li and lih, and two chips of h2-noisy and h2-curve, are from 2026-11-20,
+  before the first walkers were drawn from determinants and steps were damped by the variance. For
+  one electron of a spin the draw is the same; li and lih only start differently.
+- li2 and h2o at first failed (+1483 and +242 mHa): see the howto for what was wrong. The chips of
+  li2 differ by more than their error bars, as do their variances (0.04 to 0.26 Ha²).
 - Other work ran on the same two cores, with which CPU seconds grow by up to a half; the least of
   the timings is nearest to what an idle core takes. All threads of the timing share one core.
 - Errors of the kinetic energy are older than the energies: of a ψ with an embedding gain of 2.5.
