@@ -4,10 +4,12 @@ import errno
 import io
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer
 from rich.console import Console
+from rich.text import Text
 from typer.testing import CliRunner
 
 from rgnn.cli import environment, main
@@ -145,3 +147,19 @@ def test_the_environment_leaves_the_users_choices(monkeypatch):
         assert environment.os.environ["OMP_NUM_THREADS"] == "4"
         assert environment.os.environ["JAX_COMPILATION_CACHE_DIR"] == "kept"
         assert "intra_op" in environment.os.environ["XLA_FLAGS"]
+
+
+def _helps(command: Any) -> list[str]:
+    """Return every text of help of a command and those below it."""
+    found = [getattr(option, "help", None) for option in command.params] + [command.help]
+    for below in getattr(command, "commands", {}).values():
+        found += _helps(below)
+    return [text for text in found if text]
+
+
+def test_help_shows_every_word_that_was_written():
+    """Help is read as markup, in which [bohr] is a style and vanishes."""
+    texts = _helps(typer.main.get_command(main.app))
+    assert len(texts) > 60
+    for text in texts:
+        assert Text.from_markup(text).plain == text

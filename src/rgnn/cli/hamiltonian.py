@@ -162,7 +162,7 @@ def compute(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write frames.")],
     functional: Annotated[str, typer.Option("--functional", help="As PySCF names it.")] = "pbe",
     basis: Annotated[str, typer.Option("--basis", help="As PySCF names it.")] = "def2-svp",
-    charge: Annotated[int, typer.Option("--charge", help="Net charge [e].")] = 0,
+    charge: Annotated[int, typer.Option("--charge", help="Net charge in e.")] = 0,
     unpaired: Annotated[
         int, typer.Option("--unpaired", min=0, help="Unpaired electrons: two spins from 1 on.")
     ] = 0,

@@ -19,7 +19,7 @@ System = Annotated[
     str,
     typer.Argument(
         metavar="SYSTEM",
-        help="H He Li Be H2 LiH Li2 H4 H2O N2, an element symbol, or an .xyz file [Å].",
+        help="H He Li Be H2 LiH Li2 H4 H2O N2, an element symbol, or an .xyz file in Å.",
     ),
 ]
 
@@ -28,16 +28,16 @@ System = Annotated[
 def fit(
     system: System,
     out: options.Out,
-    charge: Annotated[int, typer.Option("--charge", metavar="Q", help="Total charge [e].")] = 0,
+    charge: Annotated[int, typer.Option("--charge", metavar="Q", help="Total charge in e.")] = 0,
     spin: Annotated[
         int | None, typer.Option("--spin", metavar="S", help="n_up − n_down; default: lowest.")
     ] = None,
     bond_length: Annotated[
-        float | None, typer.Option("--bond-length", metavar="R", help="Of a preset [bohr].")
+        float | None, typer.Option("--bond-length", metavar="R", help="Of a preset, in bohr.")
     ] = None,
     scan: Annotated[
         str | None,
-        typer.Option("--scan", metavar="A:B:N", help="N bond lengths from A to B [bohr]."),
+        typer.Option("--scan", metavar="A:B:N", help="N bond lengths from A to B, in bohr."),
     ] = None,
     chips: Annotated[
         int | None,
