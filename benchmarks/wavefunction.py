@@ -324,7 +324,6 @@ NOTES = """
   li2 differ by more than their error bars, as do their variances (0.04 to 0.26 Ha²).
 - Other work ran on the same two cores, with which CPU seconds grow by up to a half; the least of
   the timings is nearest to what an idle core takes. All threads of the timing share one core.
-- Errors of the kinetic energy are older than the energies: of a ψ with an embedding gain of 2.5.
 - Inputs and step were chosen by variance on seed 0 of He, Be, LiH and H2, all of them with another
   form of ψ; kinked directions on seed 10 of H2; the electron cusp, the shells, the gain of the
   embedding and the number of orbitals on seed 10 of Be and H2, a chip that is not in the table.
