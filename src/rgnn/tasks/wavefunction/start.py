@@ -37,6 +37,9 @@ small enough for single precision and for reads of a noisy chip."""
 CANDIDATES = 8192
 """Points among which the first walkers choose."""
 
+AT_ONCE = 128
+"""Walkers that choose together: 8 MB for every electron of a spin that is there already."""
+
 FIRST_RANGE = 1.0
 """Range [bohr] of the electron cusps before training."""
 
@@ -142,8 +145,7 @@ def _determinantal(
     for k in range(len(held)):
         points, density = positions(molecule, rng, CANDIDATES)
         rows = found(points)[:, list(held)] / np.sqrt(density)[:, None]
-        left = (rows**2).sum(1) - ((taken @ rows.T) ** 2).sum(1)
-        chosen = _draw(rng, left.clip(0))
+        chosen = _draw(rng, rows, taken)
         electrons[:, k] = points[chosen] + 0.01 * rng.normal(size=(count, 3))
         new = rows[chosen]
         new = new - np.einsum("wk,wkn->wn", np.einsum("wkn,wn->wk", taken, new), taken)
@@ -153,11 +155,18 @@ def _determinantal(
 
 
 def _draw(
-    rng: np.random.Generator, weight: Float[np.ndarray, "count m"]
+    rng: np.random.Generator,
+    rows: Float[np.ndarray, "m n"],
+    taken: Float[np.ndarray, "count k n"],
 ) -> Int[np.ndarray, " count"]:
-    """Return one index for every row, drawn in proportion to its weights."""
-    total = weight.cumsum(1)
-    return (total < rng.uniform(size=(len(total), 1)) * total[:, -1:]).sum(1)
+    """Return one of `rows` for every walker, drawn by its square outside what is `taken`."""
+    level, whole, chosen = rng.uniform(size=(len(taken), 1)), (rows**2).sum(1), []
+    for first in range(0, len(taken), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        left = whole - ((taken[part] @ rows.T) ** 2).sum(1)
+        total = left.clip(0).cumsum(1)
+        chosen.append((total < level[part] * total[:, -1:]).sum(1))
+    return np.concatenate(chosen)
 
 
 class Sample(NamedTuple):
