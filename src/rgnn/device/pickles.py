@@ -1,117 +1,49 @@
-"""Arrays out of pickled files, by a reader that can execute nothing.
+"""Arrays out of pickled files, without ever unpickling: nothing a file says is executed.
 
-Pickle is a small program whose only way to run foreign code is to name a global and call it. The
-reader below never imports what a file names: each of the few names that plain NumPy and JAX arrays
-are made of is answered by a stand-in of this module, made anew for every file, that only records
-what it is given; every other name is refused. Instructions that create objects in other ways are
-refused before reading starts. What was recorded is then turned into arrays of numbers by us.
+`pickle_machine` turns a file into plain Python values and `Record`s of the few calls that plain
+NumPy and JAX arrays consist of. No such call is made: what was recorded – shape, type of number,
+order and bytes – is checked here and read as numbers.
 """
 
-import io
 import math
-import pickle
-import pickletools
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rgnn.core.errors import InputError
+from rgnn.device.pickle_machine import Name, Record, read
 
-_FORBIDDEN = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID"}
-_NUMPY = {f"numpy.{core}.multiarray" for core in ("core", "_core")}
-_NUMERIC = {f"numpy.{core}.numeric" for core in ("core", "_core")}
+_KNOWN = {
+    Name("numpy", "ndarray"),
+    Name("numpy", "dtype"),
+    Name("_codecs", "encode"),
+    Name("__builtin__", "bytes"),
+    Name("jax._src.array", "_reconstruct_array"),
+    *(Name(f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
+    *(Name(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
+    *(Name(f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
+}
+"""Functions of these names differ in their last part, by which records are told apart."""
 
-
-class _DType:
-    """Records a NumPy dtype: its code and byte order."""
-
-    def __init__(self, code: Any, *_: Any):
-        self.code, self.order = code, "<"
-
-    def __setstate__(self, state: Any) -> None:
-        self.order = state[1] if state[1] in ("<", ">") else "="
-
-    def numeric(self) -> np.dtype:
-        if not (isinstance(self.code, str) and self.code[:1] in "fiub" and len(self.code) <= 3):
-            raise InputError(f"holds an array of type {self.code!r}; only numbers are read")
-        return np.dtype(self.order + self.code)
-
-
-class _Array:
-    """Records an array: shape, dtype, order and bytes."""
-
-    def __init__(self, *_: Any):
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def values(self) -> np.ndarray:
-        _, shape, dtype, fortran, raw = self.state
-        kind = dtype.numeric()
-        if not isinstance(raw, bytes) or len(raw) != math.prod(shape) * kind.itemsize:
-            raise InputError("holds an array whose data do not fit its shape")
-        order = "F" if fortran else "C"
-        return np.frombuffer(raw, kind).reshape(tuple(shape), order=order).astype(float)
-
-
-def _jax_array(_: Any, __: Any, state: Any, *___: Any) -> _Array:
-    array = _Array()
-    array.state = state
-    return array
-
-
-def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> _Array:
-    array = _Array()
-    array.state = (1, shape, dtype, order == "F", bytes(buffer))
-    return array
-
-
-def _encoded(text: Any, codec: Any = "latin1") -> bytes:
-    if codec != "latin1" or not isinstance(text, str):
-        raise InputError("holds an unexpected kind of text")
-    return text.encode("latin1")
-
-
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows stand-ins and nothing else."""
-
-    def __init__(self, data: bytes):
-        super().__init__(io.BytesIO(data), encoding="latin1")
-        array, dtype = type("Array", (_Array,), {}), type("DType", (_DType,), {})
-        self._known: dict[tuple[str, str], Any] = {
-            ("numpy", "ndarray"): array,
-            ("numpy", "dtype"): dtype,
-            ("_codecs", "encode"): lambda text, codec="latin1": _encoded(text, codec),
-            ("jax._src.array", "_reconstruct_array"): lambda *parts: _jax_array(*parts),
-            **{(module, "_frombuffer"): lambda *parts: _from_buffer(*parts) for module in _NUMERIC},
-            **{(module, "_reconstruct"): lambda *_: array() for module in _NUMPY},
-            **{(module, "scalar"): lambda *_: None for module in _NUMPY},  # left out
-        }
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        try:
-            return self._known[module, name]
-        except KeyError:
-            raise InputError(
-                f"asks for {module}.{name}; only plain NumPy and JAX arrays are read, nothing is "
-                "executed. Save the arrays as .npz instead"
-            ) from None
+_DEEPEST = 100
+"""How many lists may lie in each other."""
+_LONGEST = 1000
+"""How many letters the name of an array may have."""
 
 
 def read_arrays(data: bytes) -> dict[str, np.ndarray]:
     """Return the arrays in pickled `data`, named by where they stand, e.g. `0.3` or `w.bias`."""
     try:
-        for opcode, _, _ in pickletools.genops(data):
-            if opcode.name in _FORBIDDEN:
-                raise InputError(f"uses the instruction {opcode.name}, which plain arrays never do")
-        tree = _Reader(data).load()
-        return {name: array.values() for name, array in _leaves(tree)}
+        tree = read(data, _KNOWN)
+        return {name: array.astype(float) for name, array in _leaves(tree, len(data))}
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"is not a readable pickle of arrays ({error})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"is not a readable pickle of arrays ({reason})") from error
 
 
 def read_file(path: Path) -> dict[str, np.ndarray]:
@@ -122,11 +54,11 @@ def read_file(path: Path) -> dict[str, np.ndarray]:
         return _read_npz(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is not a readable archive of arrays ({error})") from error
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    import zipfile
-
     arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
@@ -146,17 +78,117 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _leaves(tree: Any, name: str = "") -> list[tuple[str, _Array]]:
-    """Return every recorded array in nested lists, tuples and dictionaries."""
-    if isinstance(tree, _Array):
-        if isinstance(tree.state[-1], list):  # an object array: its entries are leaves themselves
-            return _leaves(tree.state[-1] if len(tree.state[-1]) > 1 else tree.state[-1][0], name)
-        return [(name, tree)]
-    if isinstance(tree, dict):
-        items = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, (list, tuple)):
-        items = [(str(index), value) for index, value in enumerate(tree)]
-    else:
-        return []
-    found = [_leaves(value, f"{name}.{key}".strip(".")) for key, value in items]
-    return [leaf for leaves in found for leaf in leaves]
+def _leaves(tree: Any, size: int) -> list[tuple[str, np.ndarray]]:
+    """Return every array in the nested lists, tuples and dictionaries of a file of `size` bytes.
+
+    What is written once may stand in many places. How often is bounded by the size, since a few
+    bytes can describe lists of the same lists that would fill any memory.
+    """
+    entries_left, numbers_left = 100_000 + size, 10_000_000 + 16 * size
+    found: list[tuple[str, np.ndarray]] = []
+    pending: list[tuple[str, Any, tuple[int, ...]]] = [("", tree, ())]
+    while pending:
+        name, value, inside = pending.pop()
+        if id(value) in inside:
+            raise InputError("holds a list or dictionary that contains itself")
+        content = _content(value) if isinstance(value, Record) else value
+        if isinstance(content, np.ndarray):
+            found.append((name, content))
+            numbers_left -= content.size
+        entries = _entries(content)
+        entries_left -= len(entries)
+        if min(entries_left, numbers_left) < 0 or len(inside) > _DEEPEST:
+            raise InputError("repeats or nests its arrays too often; save them as .npz instead")
+        pending.extend(
+            (_join(name, key), entry, (*inside, id(value)))
+            for key, entry in reversed(entries)
+            if isinstance(entry, list | tuple | dict | Record)
+        )
+    return found
+
+
+def _entries(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list | tuple) else []
+
+
+def _content(record: Record) -> np.ndarray | list[Any] | dict[str, Any] | None:
+    """Return what a recorded array holds, numbers or objects; None where no array is recorded."""
+    match record.function.name, record.arguments:
+        case "_frombuffer", (data, dtype, shape, order, *axes):
+            return _numbers(shape, dtype, data, order, *axes)
+        case "_reconstruct", _:
+            state = record.state
+        case "_reconstruct_array", (_, _, state, *_):
+            pass
+        case _:
+            return None
+    match state:
+        case (_, _, _, _, list() as objects):  # a single one stands for itself
+            return {"": objects[0]} if len(objects) == 1 else objects
+        case (_, shape, dtype, fortran, data):
+            return _numbers(shape, dtype, data, "F" if fortran else "C")
+        case _:
+            raise ValueError("an array without data")
+
+
+def _numbers(shape: Any, dtype: Any, data: Any, order: Any, axes: Any = None) -> np.ndarray:
+    """Return recorded bytes as an array, if their number is right."""
+    kind, raw, shape = _kind(dtype), _bytes(data), tuple(shape)
+    plain = len(shape) <= 32 and all(type(n) is int and 0 <= n < 2**48 for n in shape)
+    if not plain or math.prod(shape) * kind.itemsize != len(raw):
+        raise InputError("holds an array whose data do not fit its shape")
+    array = np.frombuffer(raw, kind).reshape(shape, order="F" if order == "F" else "C")
+    return array if axes is None else array.transpose(axes)
+
+
+def _kind(dtype: Any) -> np.dtype:
+    """Return a recorded type of numbers."""
+    match dtype:
+        case Record(function=Name(name="dtype"), arguments=(str() as code, *_), state=state):
+            pass
+        case _:
+            raise ValueError("an array without a type")
+    if not (code[:1] in "fiub" and code[1:].isdigit() and len(code) <= 3):
+        raise InputError(f"holds an array of type {code[:20]!a}; only numbers are read")
+    match state:
+        case (_, "<" | ">" as order, *_):
+            return np.dtype(order + code)
+        case _:
+            return np.dtype(code)
+
+
+def _bytes(value: Any) -> bytes | bytearray:
+    """Return recorded bytes; before protocol 3 they were written as text."""
+    match value:
+        case bytes() | bytearray():
+            return value
+        case str() as text:
+            return text.encode("latin1")
+        case Record(function=Name(name="encode"), arguments=(str() as text, "latin1")):
+            return text.encode("latin1")
+        case Record(function=Name(name="bytes"), arguments=()):
+            return b""
+        case _:
+            raise InputError("holds an unexpected kind of text")
+
+
+def _join(name: str, key: Any) -> str:
+    joined = f"{name}.{_plain(key)}".strip(".")
+    if len(joined) > _LONGEST:
+        raise InputError(f"names an array by {len(joined)} letters; save it as .npz instead")
+    return joined
+
+
+def _plain(key: Any) -> Any:
+    """Return a key of a dictionary with bytes and NumPy numbers for their records."""
+    match key:
+        case tuple():
+            return tuple(_plain(part) for part in key)
+        case Record(function=Name(name="scalar"), arguments=(dtype, data)):
+            return _numbers((), dtype, data, "C").item()
+        case Record():
+            return bytes(_bytes(key))
+        case _:
+            return key
