@@ -84,11 +84,13 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         if isinstance(archive, np.ndarray):
             return {path.stem: archive}
         with archive:
-            return {name: archive[name] for name in archive.files}
+            members = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: not a .npz file of plain arrays (Python objects are never loaded)"
         ) from error
+    # NumPy hands over members that are no arrays as they are, as bytes.
+    return {name: value for name, value in members.items() if isinstance(value, np.ndarray)}
 
 
 def _only_map(arrays: dict[str, np.ndarray], path: Path) -> Float[np.ndarray, "..."]:
