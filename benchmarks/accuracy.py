@@ -38,7 +38,7 @@ from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig
-from rgnn.tasks.force.config import ForceConfig, GateConfig, UncertaintyConfig
+from rgnn.tasks.force.config import ForceConfig, GateConfig, RadialConfig, UncertaintyConfig
 from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -46,16 +46,19 @@ FOLDS = 5
 READ_NOISE = 0.02
 
 
-def size(rounds: int = 0, **reservoir) -> ForceConfig:
-    """Return a network of that size, on the noise-free rung, with a gate if there are rounds."""
+def size(rounds: int = 0, steps: int = 0, **reservoir) -> ForceConfig:
+    """Return a network of that size, on the noise-free rung, with a gate if there are rounds and
+    radial functions learnt in as many steps."""
     return ForceConfig(
         reservoir=ReservoirConfig(**reservoir),
         periphery=Periphery("exact"),
         gate=GateConfig(rounds),
+        radial=RadialConfig(steps),
     )
 
 
 TILTED = {"single_width": 8, "pair_width": 24, "triple_width": 110, "tilt": 0.25}
+STEPS = 25
 NEAR = {"near": 2.0, "far_weight": 0.1}
 MESSAGE = MessageConfig(scalars=8, pair_width=12, triple_width=8)
 GATED = MessageConfig(
@@ -80,6 +83,12 @@ MOLECULE = {
     "near": size(pair_width=64, triple_width=96, **NEAR),
     "near wide": size(pair_width=112, triple_width=176, **NEAR),
     "near gated": size(1, pair_width=64, triple_width=96, **NEAR),
+    "learnt": size(0, STEPS, pair_width=24, triple_width=40),
+    "learnt gated": size(1, STEPS, pair_width=24, triple_width=40),
+    "learnt chosen": size(0, STEPS, pair_width=64, triple_width=96, candidates=2),
+    "learnt chosen gated": size(1, STEPS, pair_width=64, triple_width=96, candidates=2),
+    "learnt near": size(0, STEPS, pair_width=64, triple_width=96, **NEAR),
+    "learnt near gated": size(1, STEPS, pair_width=64, triple_width=96, **NEAR),
     **FAMILIES,
 }
 CRYSTAL = {
@@ -320,9 +329,9 @@ _ABOUT = (
     "neighbours (those of metals and glasses keep the better half of their columns as well; `near "
     "gated` may add a gate in one round and keeps none where left-out frames are not predicted "
     "better), `tilted` ones wider paths of high degree. `complete` is linear ACE; `message`, "
-    "`attention` and `gated scalars` are families of frozen features as large as `small`; twins "
-    "are the same network with every weight trained. Recorded numbers were measured elsewhere and "
-    "read in."
+    "`attention` and `gated scalars` are families of frozen features as large as `small`; `learnt` "
+    "ones learn their radial functions; twins are the same network with every weight trained. "
+    "Recorded numbers were measured elsewhere and read in."
 )
 
 

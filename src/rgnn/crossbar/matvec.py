@@ -39,6 +39,10 @@ class AbstractMatVec(eqx.Module):
     noisy: eqx.AbstractVar[bool]
     """Whether two reads of the same input differ."""
 
+    def line_inputs(self, x: Float[Array, "*batch n_raw"]) -> Float[Array, "*batch n_in"]:
+        """Return what drives the lines of the array when the input is `x`."""
+        return x
+
     @abc.abstractmethod
     def __call__(
         self, x: Float[Array, "*batch n_in"], *, key: PRNGKeyArray | None = None

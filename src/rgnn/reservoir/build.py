@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rgnn.crossbar.build import Block, Periphery
+from rgnn.crossbar.combined import Combined
 from rgnn.crossbar.lines import of_outputs
 from rgnn.crossbar.matvec import AbstractMatVec, Exact
 from rgnn.crossbar.places import mount_by_line
@@ -40,12 +41,18 @@ class Calibration:
     scalar_steepness: Float[np.ndarray, " n_scalar"]
     kept: Int[np.ndarray, " n_kept"] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Invariants of the pool that the network keeps; empty where it keeps them all."""
+    radial: Float[np.ndarray, "_degree _species _function _function"] = field(
+        default_factory=lambda: np.zeros((0, 0, 0, 0))
+    )
+    """Learnt radial functions: what degree l and neighbours of an element send down line n is
+    Σ_k R_k radial[l, element, k, n]. Empty where the functions are taken as they come."""
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
         parts = (self.reference_distance, self.limits, self.source_scale, self.scalar_centre)
-        return sum(p.size for p in parts) + self.scalar_steepness.size + self.kept.size
+        learnt = (self.scalar_steepness, self.kept, self.radial)
+        return sum(p.size for p in (*parts, *learnt))
 
 
 def assemble(
@@ -68,13 +75,18 @@ def assemble(
     reference = jnp.asarray(calibration.reference_distance, dtype)
     if design.digital:
         arrays["density"] = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.digital)
+    arrays |= {
+        name: _shaped(arrays[name], calibration, dtype)
+        for name in ("density", "source")
+        if name in arrays
+    }
     inputs = len(reference) * config.n_function
     radial = RadialBasis(reference, config.cutoff, config.n_function, config.near)
     decay = _decay(density_weights(config), inputs, dtype)
     repeats = Repeats(config.activation_reads, config.derivative_reads)
     layer = DensityLayer(radial, decay, arrays["density"], repeats)
     picks = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.skip_mixing)
-    skip = Skip(DensityLayer(radial, decay, picks), design.skip)
+    skip = Skip(DensityLayer(radial, decay, _shaped(picks, calibration, dtype)), design.skip)
     if not config.message.scalars:
         return Reservoir(layer, skip, design.own)
     message = _message(config, calibration, design, arrays, layer, dtype)
@@ -113,6 +125,19 @@ def _message(
         decay=_decay(radial_weights(m.n_radial, config.decay), m.scalars * m.n_radial, dtype),
         mixing=arrays["message"],
         repeats=layer.repeats,
+    )
+
+
+def _shaped(
+    arrays: tuple[AbstractMatVec, ...], calibration: Calibration, dtype: str
+) -> tuple[AbstractMatVec, ...]:
+    """Return the arrays behind the learnt radial functions, where there are any."""
+    if not calibration.radial.size:
+        return arrays
+    blocks = (jnp.asarray(own, dtype) for own in calibration.radial)
+    return tuple(
+        Combined(array=mv, blocks=own)  # pyright: ignore[reportCallIssue]
+        for mv, own in zip(arrays, blocks, strict=True)
     )
 
 

@@ -30,8 +30,11 @@ def calibrate(
     blocks: Sequence[Block],
     sample: Sample,
     dtype: str,
+    radial: Float[np.ndarray, "_degree _species _function _function"],
 ) -> Calibration:
     """Return input ranges and the scales of the message step, from sampled surroundings.
+
+    `radial` holds learnt radial functions; it is empty where there are none.
 
     Noise-free passes through the network: one for the densities and the source of the messages,
     one more for the message densities, which depend on how the scalars were centred.
@@ -43,6 +46,7 @@ def calibrate(
         np.ones(len(design.source)),
         np.zeros(n_scalar),
         np.ones(n_scalar),
+        radial=radial,
     )
     if not design.all_shapes:
         return start  # nothing on the chip, nothing to calibrate

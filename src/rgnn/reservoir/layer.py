@@ -63,6 +63,12 @@ class DensityLayer(eqx.Module):
             result.append(jnp.concatenate(parts, axis=-1))
         return result
 
+    def line_inputs(
+        self, densities: Sequence[Float[Array, "_m n_atom _in"]]
+    ) -> list[Float[Array, "_m n_atom _line"]]:
+        """Return what drives the lines of the arrays, by degree."""
+        return [mv.line_inputs(rho) for mv, rho in zip(self.mixing, densities, strict=True)]
+
     def mix(
         self, densities: Sequence[Array], key: PRNGKeyArray | None
     ) -> list[Float[Array, "_m n_atom _column"]]:

@@ -139,13 +139,14 @@ class Reservoir(eqx.Module):
         """Return what enters the matrices on noise-free reads, for calibration."""
         edges = self.layer.edges(around.full)
         densities = self.layer.densities(edges, around.full.slices)
+        lines = self.layer.line_inputs(densities)
         if self.message is None or around.near is None:
-            return Inputs(densities, None, None, [])
+            return Inputs(lines, None, None, [])
         source_pool = self.message.source.mix(densities, None)
         source, _ = evaluate_all(self.message.source_plan, [source_pool])
         sent = self.message.receive(around.near, self.message.scalars(source, None), None)
         messages = self.message.densities(sent.edges, sent.received)
-        return Inputs(densities, source, self.message.edge_inputs(sent.edges.radial), messages)
+        return Inputs(lines, source, self.message.edge_inputs(sent.edges.radial), messages)
 
     def features(
         self, around: Surroundings, *, key: PRNGKeyArray | None = None

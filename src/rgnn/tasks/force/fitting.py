@@ -13,14 +13,14 @@ from jaxtyping import Float, Int
 from rgnn.core import keys
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
-from rgnn.crossbar.build import Block, cut, macros_needed
+from rgnn.crossbar.build import Block, Periphery, cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.graph.neighbours import pairs_within
 from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
-from rgnn.tasks.force import engine, readout, selection, training
+from rgnn.tasks.force import engine, radial, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
 from rgnn.tasks.force.model import ForceField
@@ -63,7 +63,7 @@ def fit(
     with engine.arithmetic(config.precision):
         if prior is not None:
             return _with_prior(course, prior, chip, design, blocks, resumed)
-        calibration = _calibration(frames, elements, design, blocks, course.build, config)
+        calibration, gained = _calibrated(course, design, blocks, resumed)
         network = course.mount(calibration, blocks)
         sums = course.sums(network, resumed)
         if config.reservoir.candidates > 1:
@@ -74,6 +74,7 @@ def fit(
         if config.gate.rounds:
             narrow = course.mount(calibration, lines_read(design, blocks, calibration.kept))
             gate, trained = _refined(course, narrow, trained, kinds, resumed)
+    trained = replace(trained, summary=trained.summary | gained)
     return ForceField(config, elements, chip, calibration, trained, gate)
 
 
@@ -228,19 +229,55 @@ def _kinds(
     return np.repeat(np.arange(len(widths)), widths)
 
 
-def _calibration(
-    frames: Sequence[Frame],
-    elements: Sequence[int],
-    design: Blueprint,
-    blocks: Sequence[Block],
-    builder: engine.Builder,
-    config: ForceConfig,
-) -> Calibration:
-    """Return the calibration of the network on frames spread over the training set."""
-    sample = _spread_out(frames, _SAMPLE)
-    distances = reference_distances(sample, elements, config.reservoir.cutoff)
-    around = [(builder(frame.structure), len(frame)) for frame in sample]
-    return calibrate(config.reservoir, design, distances, blocks, around, config.precision)
+def _calibrated(
+    course: _Course, design: Blueprint, blocks: Sequence[Block], checkpoint: training.Checkpoint
+) -> tuple[Calibration, dict[str, float]]:
+    """Return the calibration of the network, and what learning radial functions gained.
+
+    Ranges are set on frames spread over the training set, once more behind learnt functions.
+    """
+    config, sample = course.config, _spread_out(course.frames, _SAMPLE)
+    distances = reference_distances(sample, course.elements, config.reservoir.cutoff)
+    around = [(course.build(frame.structure), len(frame)) for frame in sample]
+
+    def calibrated(functions: Float[np.ndarray, "_degree _species n n"]) -> Calibration:
+        return calibrate(
+            config.reservoir, design, distances, blocks, around, config.precision, functions
+        )
+
+    plain = calibrated(np.zeros((0, 0, 0, 0)))
+    if not config.radial.steps:
+        return plain, {}
+    learnt = radial.load(checkpoint)
+    if learnt is None:
+        learnt = _learnt(course, plain, design, blocks)
+        radial.save(learnt, checkpoint)
+    return calibrated(learnt.radial), {
+        "halves_force_rmse_before": learnt.before,
+        "halves_force_rmse_after": learnt.after,
+    }
+
+
+def _learnt(
+    course: _Course, plain: Calibration, design: Blueprint, blocks: Sequence[Block]
+) -> radial.Learnt:
+    """Return radial functions learnt on noise-free reads of a part of the network."""
+    c = course.config
+    share = min(1.0, c.radial.features / sum(design.widths))
+    ends = np.cumsum(design.widths)
+    kept = np.concatenate(
+        [
+            np.arange(end - width, end - width + int(np.ceil(share * width)))
+            for end, width in zip(ends, design.widths, strict=True)
+        ]
+    )
+    one = np.eye(c.reservoir.n_function)
+    start = np.tile(one, (c.reservoir.lmax + 1, len(course.elements), 1, 1))
+    narrow = replace(plain, kept=kept, radial=start)
+    lines = lines_read(design, blocks, kept)
+    network = assemble(c.reservoir, narrow, lines, Periphery("exact"), c.precision)
+    by = c.uncertainty.group_by
+    return radial.learn(network, course.frames, course.build, by, c.radial, course.progress)
 
 
 def reference_distances(

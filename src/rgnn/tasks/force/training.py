@@ -1,7 +1,7 @@
 """Stream labelled frames into normal equations, stop anywhere, continue there."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -78,12 +78,12 @@ class Checkpoint:
     identity: str
     """Names data, chip and settings: only a checkpoint of the same is continued."""
 
-    def of_pass(self, number: int) -> "Checkpoint":
-        """Return the checkpoint of a later pass over the same frames, a file of its own."""
+    def of_pass(self, name: int | str) -> "Checkpoint":
+        """Return the checkpoint of another pass over the same frames, a file of its own."""
         path = self.path
         if path is not None:
-            path = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        return replace(self, path=path, identity=f"{self.identity} pass {number}")
+            path = path.with_name(f"{path.stem}-{name}{path.suffix}")
+        return replace(self, path=path, identity=f"{self.identity} pass {name}")
 
 
 def accumulate(
@@ -152,7 +152,7 @@ def _add_frame(
 
 
 def save(sums: Sums, path: Path, identity: str) -> None:
-    """Write the sums so that a kill at any moment leaves the last complete file."""
+    """Write the sums."""
     for gram in (sums.forces, sums.virial):
         gram.flush()
     arrays: dict[str, np.ndarray] = {
@@ -168,6 +168,11 @@ def save(sums: Sums, path: Path, identity: str) -> None:
         arrays[f"{name}_sums"] = np.array([gram.square, gram.count])
     for number, rows in sums.kept.items():
         arrays[f"kept_{number}"] = rows
+    write(path, arrays)
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write plain arrays so that a kill at any moment leaves the last complete file."""
     part = path.with_suffix(".part")
     try:
         with part.open("wb") as stream:
@@ -178,8 +183,8 @@ def save(sums: Sums, path: Path, identity: str) -> None:
         raise
 
 
-def load(path: Path, identity: str) -> Sums:
-    """Return the sums in `path`, which must belong to the same data, chip and settings."""
+def read(path: Path, identity: str) -> dict[str, np.ndarray]:
+    """Return the arrays in `path`, which must belong to the same data, chip and settings."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -189,6 +194,12 @@ def load(path: Path, identity: str) -> Sums:
         raise InputError(
             f"{path}: checkpoint of other data, another chip or other settings; start without it"
         )
+    return arrays
+
+
+def load(path: Path, identity: str) -> Sums:
+    """Return the sums in `path`, which must belong to the same data, chip and settings."""
+    arrays = read(path, identity)
 
     def gram(name: str) -> Gram:
         square, count = arrays[f"{name}_sums"]

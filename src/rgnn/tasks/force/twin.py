@@ -83,10 +83,11 @@ def train(
     """
     clock = _Clock()
     network = field.reservoir
-    if not isinstance(network, Reservoir) or network.message is not None:
+    learnt = field.calibration.radial.size
+    if not isinstance(network, Reservoir) or network.message is not None or learnt:
         raise InputError(
-            "the fully trained twin has neither message step nor gate; set message.scalars=0 and "
-            "gate.rounds=0"
+            "the fully trained twin has neither message step, gate nor learnt radial functions; "
+            "set message.scalars=0, gate.rounds=0 and radial.steps=0"
         )
     build = engine.Builder(field.elements, field.config.reservoir)
     for frame in (*frames, *test):

@@ -1,0 +1,100 @@
+"""How well two halves of the data predict each other, and how that moves with the features.
+
+A ridge regression on half a judged on half b, and the other way round, has the error
+
+    L = ½ Σ_h |y_h − V_h w_h'|²,      w_h = A_h⁻¹ X_hᵀ y_h,      A_h = X_hᵀ X_h + α.
+
+The features X depend on parameters θ of the network. With the adjoint λ_h = A_h⁻¹ ∂L/∂w_h the
+solved equations for w drop out of the derivative (variable projection, doi
+10.1088/0266-5611/19/2/201):
+
+    dL/dθ = Σ_h r_h' · dV_h' w_h − Σ_h [ (X_h w_h − y_h) · dX_h λ_h + (X_h λ_h) · dX_h w_h ],
+
+with r the misfit of the judged rows. So the exact derivative of the error after solving again is
+that of four sets of predictions with fixed weights, each against a known cotangent: nothing of the
+size of the normal equations is ever differentiated.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import cho_solve, cholesky, get_blas_funcs
+
+(_dsyrk,) = get_blas_funcs(("syrk",), dtype=np.float64)
+
+_CHUNK = 4096
+"""Rows brought to double precision at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """Rows of one half of the data; the first `judged` of them count when it is predicted."""
+
+    rows: Float[np.ndarray, "n_row n"]
+    targets: Float[np.ndarray, " n_row"]
+    judged: int
+
+    @cached_property
+    def gram(self) -> Float[np.ndarray, "n n"]:
+        """Return XᵀX in double precision, lower triangle."""
+        total = np.zeros((self.rows.shape[1],) * 2, order="F")
+        for start in range(0, len(self.rows), _CHUNK):
+            rows = self.rows[start : start + _CHUNK].astype(np.float64)
+            total = _dsyrk(1.0, rows.T, beta=1.0, c=total, lower=1, overwrite_c=1)
+        return total
+
+    @cached_property
+    def moment(self) -> Float[np.ndarray, " n"]:
+        """Return Xᵀy."""
+        return self.targets @ self.rows
+
+
+class Crossed(NamedTuple):
+    """What both halves predict of each other."""
+
+    error: float
+    """Root mean square misfit of the judged rows."""
+    weights: Float[np.ndarray, "2 n"]
+    adjoint: Float[np.ndarray, "2 n"]
+    """λ of each half."""
+
+
+class Cotangents(NamedTuple):
+    """∂L/∂(prediction) of every row of one half, by the weights it is predicted with."""
+
+    by_weights: Float[np.ndarray, "2 n_row"]
+    by_adjoint: Float[np.ndarray, "2 n_row"]
+
+
+def crossed(halves: tuple[Half, Half], strength: float) -> Crossed:
+    """Return how the halves predict each other with a prior precision of `strength`."""
+    weights, adjoint, square = [], [], 0.0
+    for own, other in (halves, halves[::-1]):
+        precision = own.gram.copy(order="F")
+        precision[np.diag_indices_from(precision)] += strength
+        factor = (cholesky(precision, lower=True, overwrite_a=True, check_finite=False), True)
+        w = cho_solve(factor, own.moment, check_finite=False)
+        seen = other.rows[: other.judged]
+        misfit = seen @ w - other.targets[: other.judged]
+        square += float(misfit @ misfit)
+        weights.append(w)
+        adjoint.append(cho_solve(factor, misfit @ seen, check_finite=False))
+    count = halves[0].judged + halves[1].judged
+    return Crossed(float(np.sqrt(square / count)), np.stack(weights), np.stack(adjoint))
+
+
+def cotangents(halves: tuple[Half, Half], found: Crossed) -> tuple[Cotangents, Cotangents]:
+    """Return the cotangents of dL/dθ for the rows of both halves."""
+    result = []
+    for number, half in enumerate(halves):
+        by_weights = np.zeros((2, len(half.rows)))
+        by_adjoint = np.zeros((2, len(half.rows)))
+        judged = half.rows[: half.judged] @ found.weights[1 - number]
+        by_weights[1 - number, : half.judged] = judged - half.targets[: half.judged]
+        by_weights[number] = -(half.rows @ found.adjoint[number])
+        by_adjoint[number] = half.targets - half.rows @ found.weights[number]
+        result.append(Cotangents(by_weights, by_adjoint))
+    return result[0], result[1]

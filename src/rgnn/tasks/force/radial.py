@@ -1,0 +1,274 @@
+"""Radial functions learnt so that two halves of the training data predict each other better.
+
+Between the neighbour densities and the chip stands a small digital matrix for every degree and
+every element of the neighbours. It starts as the identity; its entries follow the exact derivative
+of the error the readout makes on data it was not solved on (`readout.halves`), every step after a
+new solution in closed form. The mixing matrices on the chip stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from rgnn.core.structure import Frame
+from rgnn.crossbar.combined import Combined
+from rgnn.io.splits import thin
+from rgnn.readout.halves import Crossed, Half, cotangents, crossed
+from rgnn.reservoir.layer import DensityLayer
+from rgnn.reservoir.reservoir import Reservoir, Surroundings
+from rgnn.tasks.force import engine, training
+from rgnn.tasks.force.config import RadialConfig
+from rgnn.tasks.force.rows import assemble
+from rgnn.tasks.force.training import Progress
+
+_RUNS = 32
+"""Runs of neighbouring frames that fall into the two halves by turns."""
+
+_ENERGY_WEIGHT = 900.0
+"""Weight of a squared energy per atom against a squared force: what noise expects of either."""
+
+_DISTINCT = 1e-6
+"""Singular value of the compositions, relative to the largest, below which they are the same."""
+
+_STRENGTHS = 10.0 ** np.arange(-10, -4)
+"""Prior precisions tried first, relative to what the data determine."""
+
+_RETUNE = 4
+"""Steps between two looks at the strength of the prior."""
+
+_FIRST, _SECOND = 0.8, 0.95
+"""Memory of Adam (arXiv:1412.6980) for slopes and their squares; there are few steps."""
+
+Blocks = Float[Array | np.ndarray, "n_degree n_species n_function n_function"]
+
+
+class Learnt(NamedTuple):
+    """Radial functions and what they gained."""
+
+    radial: Float[np.ndarray, "n_degree n_species n_function n_function"]
+    before: float
+    """Force error [eV/Å] between the halves before the first step."""
+    after: float
+    """The same before the last step."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What stays the same from step to step."""
+
+    frames: Sequence[Frame]
+    around: Sequence[Surroundings]
+    n_species: int
+    half: Int[np.ndarray, " n_frame"]
+    energies: Float[np.ndarray, " n_frame"]
+    """Without what compositions explain, weighed against forces."""
+    project: Float[np.ndarray, "n_frame n_frame"]
+    """Takes out of the energies of all frames what compositions explain, and weighs the rest."""
+
+    def forces(self, frame: int) -> Float[np.ndarray, " k"]:
+        """Return the force components of a frame [eV/Å]."""
+        forces = self.frames[frame].labels.forces
+        assert forces is not None  # frames without forces are refused before
+        return forces.ravel()
+
+
+def learn(
+    network: Reservoir,
+    frames: Sequence[Frame],
+    build: engine.Builder,
+    group_by: str,
+    settings: RadialConfig,
+    progress: Progress | None,
+) -> Learnt:
+    """Return the radial functions in front of `network`, which starts with identities there.
+
+    The network has no messages. `group_by` names what frames of one half share; otherwise
+    neighbouring frames do.
+    """
+    data = _data(frames, build, group_by, settings.rows)
+    radial = np.asarray(_blocks(network), np.float64)
+    scale = _units(network, data)
+    slope, square, strength, errors = np.zeros_like(radial), np.zeros_like(radial), None, []
+    for step in range(settings.steps):
+        own = _with_blocks(network, engine.as_dtype(radial, network.layer.decay.dtype.name))
+        halves = _halves(own, data, scale)
+        if strength is None or step % _RETUNE == 0:
+            strength = _strength(halves, strength)
+        found = crossed(halves, strength)
+        errors.append(found.error)
+        gradient = _gradient(own, data, halves, found, scale)
+        slope = _FIRST * slope + (1 - _FIRST) * gradient
+        square = _SECOND * square + (1 - _SECOND) * gradient**2
+        fair = np.sqrt(square / (1 - _SECOND ** (step + 1)))
+        floor = 1e-3 * np.sqrt(np.mean(gradient**2))
+        rate = settings.rate * (1 - step / settings.steps)
+        radial = radial - rate * slope / (1 - _FIRST ** (step + 1)) / (fair + floor)
+        if progress is not None:
+            progress("radial functions", step + 1, settings.steps)
+    return Learnt(radial, errors[0], errors[-1])
+
+
+def save(learnt: Learnt, checkpoint: training.Checkpoint) -> None:
+    """Write learnt radial functions beside the sums of an unfinished fit."""
+    own = checkpoint.of_pass("radial")
+    if own.path is not None:
+        arrays = {name: np.asarray(value) for name, value in learnt._asdict().items()}
+        training.write(own.path, {"identity": np.array(own.identity), **arrays})
+
+
+def load(checkpoint: training.Checkpoint) -> Learnt | None:
+    """Return what `save` wrote in an earlier run; None where there is nothing to continue."""
+    own = checkpoint.of_pass("radial")
+    if not own.resume or own.path is None or not own.path.exists():
+        return None
+    arrays = training.read(own.path, own.identity)
+    return Learnt(arrays["radial"], float(arrays["before"]), float(arrays["after"]))
+
+
+def _data(frames: Sequence[Frame], build: engine.Builder, group_by: str, most_rows: int) -> _Data:
+    rows = sum(3 * len(frame) for frame in frames)
+    frames = thin(frames, max(2, len(frames) * min(most_rows, rows) // rows))
+    counts = np.array(
+        [[np.sum(f.structure.numbers == z) for z in build.elements] for f in frames], float
+    )
+    project = np.eye(len(frames)) - counts @ np.linalg.pinv(counts, rcond=_DISTINCT)
+    project *= np.sqrt(_ENERGY_WEIGHT / counts.sum(axis=1).mean())
+    around = [build(frame.structure) for frame in frames]
+    energies = np.array([frame.labels.energy for frame in frames], float)
+    half = _parity(frames, group_by)
+    return _Data(frames, around, len(build.elements), half, project @ energies, project)
+
+
+def _parity(frames: Sequence[Frame], group_by: str) -> Int[np.ndarray, " n_frame"]:
+    """Return the half of every frame."""
+    if group_by:
+        names = [str(frame.info[group_by]) for frame in frames]
+        order = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        if len(order) > 1:
+            return np.array([order[name] % 2 for name in names])
+    runs = max(2, min(_RUNS, len(frames) // 2))
+    return np.arange(len(frames)) * runs // len(frames) % 2
+
+
+def _layers(network: Reservoir) -> list[DensityLayer]:
+    """Return everything that reads the neighbour densities."""
+    return [network.layer, network.skip.layer]
+
+
+def _blocks(network: Reservoir) -> Float[Array, "n_degree n_species n_function n_function"]:
+    """Return what the radial functions are combined by."""
+    return jnp.stack([mv.blocks for mv in network.layer.mixing if isinstance(mv, Combined)])
+
+
+def _with_blocks(network: Reservoir, blocks: Blocks) -> Reservoir:
+    """Return the network behind other radial functions."""
+
+    def where(n: Reservoir) -> list:
+        return [mv.blocks for layer in _layers(n) for mv in layer.mixing]  # pyright: ignore[reportAttributeAccessIssue]
+
+    return eqx.tree_at(where, network, list(blocks) * len(_layers(network)))
+
+
+def _units(network: Reservoir, data: _Data) -> Float[np.ndarray, "n_species n_feature"]:
+    """Return one over the spread of every feature; 0 for features that do not vary."""
+    values, species = [], []
+    for frame, around in zip(data.frames, data.around, strict=True):
+        values.append(np.asarray(engine.features(network, around, None), float)[: len(frame)])
+        species.append(np.asarray(around.full.species)[: len(frame)])
+    seen, element = np.concatenate(values), np.concatenate(species)
+    spread = np.stack([seen[element == s].std(axis=0) for s in range(data.n_species)])
+    alive = spread > 1e-6 * spread.max()
+    return np.divide(1.0, spread, out=np.zeros_like(spread), where=alive)
+
+
+def _halves(
+    network: Reservoir, data: _Data, scale: Float[np.ndarray, "n_species n_feature"]
+) -> tuple[Half, Half]:
+    """Return the rows of both halves: forces frame by frame, then energies."""
+    energies, forces = [], []
+    for frame, around in zip(data.frames, data.around, strict=True):
+        rows = assemble(
+            around, data.n_species, engine.as_numpy(engine.design(network, around, None))
+        )
+        energies.append((rows.energy * scale).ravel())
+        own = rows.forces.reshape(3 * len(frame), -1)
+        forces.append(own * scale.ravel().astype(own.dtype))
+    energy = data.project @ np.stack(energies)
+    halves = []
+    for h in range(2):
+        mine = np.flatnonzero(data.half == h).tolist()
+        force = np.concatenate([forces[i] for i in mine])
+        rows = np.concatenate([force, energy[mine].astype(force.dtype)])
+        targets = [*(data.forces(i) for i in mine), data.energies[mine]]
+        halves.append(Half(rows, np.concatenate(targets), len(force)))
+    return halves[0], halves[1]
+
+
+def _strength(halves: tuple[Half, Half], last: float | None) -> float:
+    """Return the prior precision under which the halves predict each other best."""
+    typical = float(np.mean([np.diagonal(half.gram).mean() for half in halves]))
+    tried = typical * _STRENGTHS if last is None else last * np.array([0.25, 1.0, 4.0])
+    errors = [crossed(halves, float(value)).error for value in tried]
+    return float(tried[int(np.argmin(errors))])
+
+
+def _gradient(
+    network: Reservoir,
+    data: _Data,
+    halves: tuple[Half, Half],
+    found: Crossed,
+    scale: Float[np.ndarray, "n_species n_feature"],
+) -> Float[np.ndarray, "n_degree n_species n_function n_function"]:
+    """Return the derivative of the error between the halves by the radial functions."""
+    dtype = network.layer.decay.dtype.name
+    vectors = np.concatenate([found.weights, found.adjoint])
+    weights = engine.as_dtype(vectors.reshape(4, data.n_species, -1) * scale, dtype)
+    by_forces: dict[int, np.ndarray] = {}
+    by_energy = np.zeros((4, len(data.frames)))
+    for h, own in enumerate(cotangents(halves, found)):
+        mine = np.flatnonzero(data.half == h).tolist()
+        both = np.concatenate([own.by_weights, own.by_adjoint])
+        ends = np.cumsum([3 * len(data.frames[i]) for i in mine])
+        *parts, by_energy[:, mine] = np.split(both, ends, axis=1)
+        by_forces |= dict(zip(mine, parts, strict=True))
+    by_energy = by_energy @ data.project
+    blocks = _blocks(network)
+    total = np.zeros(blocks.shape)
+    for i, around in enumerate(data.around):
+        n_atom = len(around.full.species)
+        padded = np.zeros((4, n_atom, 3))
+        padded[:, : len(data.frames[i])] = by_forces[i].reshape(4, -1, 3)
+        cotangent = engine.as_dtype(by_energy[:, i], dtype), engine.as_dtype(padded, dtype)
+        total += np.asarray(_pull(blocks, network, around, weights, cotangent), np.float64)
+    return total
+
+
+@eqx.filter_jit
+def _pull(
+    blocks: Blocks,
+    network: Reservoir,
+    around: Surroundings,
+    weights: Float[Array, "k n_species n_feature"],
+    cotangent: tuple[Float[Array, " k"], Float[Array, "k n_atom 3"]],
+) -> Blocks:
+    """Return the derivative of cotangent · (energies, forces) of several readouts."""
+    _, back = jax.vjp(lambda b: _predicted(_with_blocks(network, b), around, weights), blocks)
+    return back(cotangent)[0]
+
+
+def _predicted(
+    network: Reservoir, around: Surroundings, weights: Float[Array, "k n_species n_feature"]
+) -> tuple[Float[Array, " k"], Float[Array, "k n_atom 3"]]:
+    """Return energies and forces of one structure for several readouts."""
+    energies, gradient = network.spread(around, weights)
+    graph = around.full
+    pull = jnp.where(graph.pair_mask[..., None], gradient.full, 0)
+    back = pull.reshape(len(pull), -1, 3)
+    forces = pull.sum(2).at[:, jnp.asarray(graph.neighbour).reshape(-1)].add(-back)
+    return jnp.where(graph.atom_mask, energies, 0).sum(-1), forces

@@ -1,0 +1,157 @@
+"""Radial functions learnt by the derivative of what halves of the data miss of each other."""
+
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import force_models
+import rgnn
+from rgnn.core.errors import InputError
+from rgnn.crossbar.build import Periphery
+from rgnn.crossbar.combined import Combined
+from rgnn.crossbar.matvec import Exact
+from rgnn.readout.halves import crossed
+from rgnn.reservoir.config import MessageConfig
+from rgnn.tasks.force import engine, radial, storage, training
+from rgnn.tasks.force.config import RadialConfig
+from rgnn.tasks.force.model import Predictor
+
+PLAIN = replace(
+    force_models.SMALL, lmax=1, skip_width=2, near=2.2, message=MessageConfig(scalars=0)
+)
+KEY = jax.random.key(0)
+
+
+@cache
+def model() -> rgnn.ForceField:
+    settings = replace(
+        force_models.config(),
+        reservoir=PLAIN,
+        radial=RadialConfig(steps=3, rate=0.1, features=12),
+    )
+    return rgnn.ForceField.fit(rgnn.datasets.load("li3po4-xtb", "train")[::8], config=settings)
+
+
+def test_an_array_behind_blocks_is_one_matrix():
+    rng = np.random.default_rng(0)
+    weight, blocks = rng.normal(size=(5, 6)), rng.normal(size=(2, 3, 3))
+    with engine.arithmetic("float64"):
+        mv = Combined(array=Exact(jnp.asarray(weight)), blocks=jnp.asarray(blocks))
+        whole = np.zeros((6, 6))
+        whole[:3, :3], whole[3:, 3:] = blocks
+        x = jnp.asarray(rng.normal(size=(4, 6)))
+        for read in (mv, mv.tangent, lambda x: mv.repeated(x, 2)):
+            np.testing.assert_allclose(read(x), x @ whole @ weight.T)
+        half = mv.driven(3, 6)
+        np.testing.assert_allclose(half(x[:, 3:]), x[:, 3:] @ blocks[1] @ weight[:, 3:].T)
+        with pytest.raises(ValueError, match="whole blocks"):
+            mv.driven(2, 6)
+
+
+def test_derivative_is_that_of_solving_again():
+    """The error between the halves after a small change, everything solved again."""
+    own = model()
+    frames = rgnn.datasets.load("li3po4-xtb", "train")[:8:2]
+    network = own.reservoir
+    with engine.arithmetic("float64"):
+        build = engine.Builder(own.elements, own.config.reservoir)
+        data = radial._data(frames, build, "", 10_000)
+        scale = radial._units(network, data)
+        halves = radial._halves(network, data, scale)
+        strength = 1e-6 * float(np.diagonal(halves[0].gram).mean())
+        found = crossed(halves, strength)
+        gradient = radial._gradient(network, data, halves, found, scale)
+        direction = np.random.default_rng(1).normal(size=gradient.shape)
+
+        def loss(step: float) -> float:
+            blocks = np.asarray(radial._blocks(network)) + step * direction
+            moved = radial._with_blocks(network, engine.as_dtype(blocks, "float64"))
+            own = radial._halves(moved, data, scale)
+            return crossed(own, strength).error ** 2 * (own[0].judged + own[1].judged) / 2
+
+        step = 1e-5
+        slope = (loss(step) - loss(-step)) / (2 * step)
+    assert float((gradient * direction).sum()) == pytest.approx(slope, rel=1e-4)
+
+
+def test_learning_helps_the_halves_and_changes_nothing_on_the_chip():
+    own = model()
+    summary = own.readout.summary
+    assert summary["halves_force_rmse_after"] < 0.98 * summary["halves_force_rmse_before"]
+    plain = replace(own.calibration, radial=np.zeros((0, 0, 0, 0)))
+    frozen = own.weights_count["frozen_weights"]
+    assert replace(own, calibration=plain).weights_count["frozen_weights"] == frozen
+    assert own.calibration.radial.shape == (2, 3, 8, 8)
+    assert own.calibration.size == plain.size + 2 * 3 * 8 * 8
+
+
+@pytest.mark.parametrize("rung", ["exact", "crossbar"])
+def test_forces_are_minus_the_gradient_of_the_energy(rung):
+    """On noisy rungs the mean of a read; rounding of inputs sets how near differences come."""
+    own = model().on(periphery=Periphery(rung))
+    structure = force_models.test_frames()[0].structure
+    predictor, h, atom, axis = Predictor(own), 1e-3, 17, 1
+    keys = jax.random.split(KEY, 1 if rung == "exact" else 24)
+
+    def predict(shift: float):
+        positions = structure.positions.copy()
+        positions[atom, axis] += shift
+        moved = replace(structure, positions=positions)
+        reads = [predictor(moved, key=key, uncertainty=False) for key in keys]
+        return np.mean([r.energy for r in reads]), np.mean([r.forces[atom, axis] for r in reads])
+
+    slope = (predict(h)[0] - predict(-h)[0]) / (2 * h)
+    if rung == "exact":
+        assert predict(0.0)[1] == pytest.approx(-slope, abs=1e-5)
+    else:
+        exact = Predictor(model())(structure, key=KEY, uncertainty=False).forces
+        assert abs(predict(0.0)[1] - exact[atom, axis]) < 0.5 * np.sqrt(np.mean(exact**2))
+
+
+def test_files_hold_the_learnt_functions(tmp_path):
+    own = model()
+    storage.save(own, tmp_path / "model.safetensors")
+    again = storage.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.calibration.radial, own.calibration.radial)
+    frame = force_models.test_frames()[0]
+    one, two = (m.predict([frame], uncertainty=False)[0].forces for m in (own, again))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_an_interrupted_fit_need_not_learn_again(tmp_path):
+    checkpoint = training.Checkpoint(tmp_path / "c.npz", True, "this fit")
+    learnt = radial.Learnt(np.arange(4.0).reshape(1, 1, 2, 2), 0.2, 0.1)
+    assert radial.load(checkpoint) is None
+    radial.save(learnt, checkpoint)
+    found = radial.load(checkpoint)
+    assert found is not None
+    np.testing.assert_array_equal(found.radial, learnt.radial)
+    assert found[1:] == (0.2, 0.1)
+    with pytest.raises(InputError, match="another chip or other settings"):
+        radial.load(replace(checkpoint, identity="another"))
+
+
+def test_groups_fall_into_one_half():
+    frames = rgnn.datasets.load("li3po4-xtb", "train")
+    half = radial._parity(frames, "melt")
+    for melt in {f.info["melt"] for f in frames}:
+        assert (
+            len({int(h) for h, f in zip(half, frames, strict=True) if f.info["melt"] == melt}) == 1
+        )
+    assert 0.3 < half.mean() < 0.7
+    assert set(radial._parity(frames[:3], "").tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("wrong", [{"steps": -1}, {"rate": 0.0}, {"features": 0}, {"rows": 1}])
+def test_absurd_settings_are_refused(wrong):
+    with pytest.raises(InputError, match=f"radial.*{next(iter(wrong))}|radial"):
+        RadialConfig(**wrong)
+
+
+def test_networks_with_messages_are_refused():
+    with pytest.raises(InputError, match=r"message\.scalars=0"):
+        replace(force_models.config(), radial=RadialConfig(steps=1))
