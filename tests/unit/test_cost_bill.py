@@ -23,6 +23,13 @@ def total(kind="energy", work=None, **changes):
     return bill.bill(work or workload(), hardware(**changes), constants.load()).total(kind)
 
 
+def test_learnt_functions_are_combined_digitally():
+    """Two degrees, 8 functions: 64 products for 120 pairs twice and 10 x 2 densities of 2l + 1."""
+    more = workload(learnt_degrees=2)
+    assert more.digital_macs - workload().digital_macs == 64 * (2 * 240 + 20 * (1 + 3))
+    assert more.arrays == workload().arrays
+
+
 def test_reads_counted_by_hand():
     """10 atoms: 1 + 3 activation reads and 120 pairs × 2 slopes per degree, 3 for the scalars."""
     reads = {a.name: (a.activations, a.tangents, a.n_in) for a in workload().arrays}

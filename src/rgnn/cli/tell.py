@@ -1,6 +1,7 @@
 """What commands print when they are done: one aligned line per number."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from rich.console import Console
@@ -39,8 +40,13 @@ def force_lines(metrics: Mapping[str, Any]) -> list[Line]:
         ),
         ("time", f"{metrics['cpu_seconds']:.1f} CPU s"),
     ]
-    if metrics.get("stress_mae_GPa") is not None:
-        lines.insert(3, ("stress", f"MAE {metrics['stress_mae_GPa']:.3f} GPa"))
+    stress = metrics.get("stress_mae_GPa")
+    if stress is not None and isfinite(stress):
+        lines.insert(3, ("stress", f"MAE {stress:.3f} GPa"))
+    if "halves_force_rmse_before_meV_per_A" in metrics:
+        before, after = (metrics[f"halves_force_rmse_{w}_meV_per_A"] for w in ("before", "after"))
+        text = f"learnt: halves of the training data miss {after:.1f} instead of {before:.1f} meV/Å"
+        lines.insert(-2, ("radial", text))
     return lines
 
 

@@ -63,6 +63,7 @@ def force_workload(
     n_atoms: int,
     n_neighbours: int,
     skip_columns: Sequence[int] = (),
+    learnt_degrees: int = 0,
     activation_reads: int = 1,
     derivative_reads: int = 1,
 ) -> Workload:
@@ -73,8 +74,10 @@ def force_workload(
     functions and their slopes), on the word lines of the neighbour's element; scalars that travel
     with messages three times (their gradient). Digital: both contractions of these reads, products
     and readout, each once forward and twice for the gradient; `skip_columns` counts, by degree, the
-    channels that products around the chip pick and contract in the same way. Every activation and
-    derivative is read as often as the last two arguments say.
+    channels that products around the chip pick and contract in the same way, and functions of
+    `learnt_degrees` are combined before they drive the lines, those of every pair twice and those
+    of every density. Every activation and derivative is read as often as the last two arguments
+    say.
     """
     if n_atoms < 1 or n_neighbours < 0:
         raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
@@ -102,6 +105,8 @@ def force_workload(
             digital += pairs * (2 * degree + 1) * (n_radial + 2 * n_out)
     for degree, picked in enumerate(skip_columns):
         digital += pairs * (2 * degree + 1) * 2 * picked
+    for degree in range(learnt_degrees):
+        digital += (2 * pairs + (2 * degree + 1) * n_species * n_atoms) * n_radial**2
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
 

@@ -154,7 +154,8 @@ def _explain(detail: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in detail["loc"])
     message = str(detail["msg"]).removeprefix("Value error, ")
     found = "" if isinstance(detail["input"], dict) else f", found {detail['input']!r}"
-    return f"{where or 'settings'}: {message[:1].lower()}{message[1:]}{found}"
+    place = f"{where}: " if where else ""
+    return f"{place}{message[:1].lower()}{message[1:]}{found}"
 
 
 def _plain(value: Any) -> Any:

@@ -171,6 +171,7 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         n_atoms=atoms,
         n_neighbours=neighbours,
         skip_columns=[len(picks) for picks in design.skip_mixing],
+        learnt_degrees=len(field.calibration.radial),
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
     )

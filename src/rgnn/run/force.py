@@ -89,11 +89,18 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     run.write(PREDICTIONS, compare(shown, predictions).save)
     seconds, cpu_seconds = stopwatch.elapsed()
     metrics |= {"seconds": seconds, "cpu_seconds": cpu_seconds, "tested_on": tested_on}
+    metrics |= _learnt(model)
     run.write_metrics(metrics)
     files = [*order.train, *filter(None, [order.valid, order.chip])]
     run.finish(record.make(stopwatch, kind="force", seed=order.seed, data=files))
     kinds.write_report(run.path)
     return run, metrics
+
+
+def _learnt(model: ForceField) -> dict[str, float]:
+    """Return what learning radial functions gained on the training data, where it was asked for."""
+    found = model.readout.summary
+    return {f"{k}_meV_per_A": 1e3 * v for k, v in found.items() if k.startswith("halves_")}
 
 
 def load(path: Path, *, rung: str | None = None, chip: str | None = None) -> ForceField:
