@@ -186,19 +186,19 @@ def closed_form(data: Path, name: str, size: str, seed: int, rung: str) -> dict:
     return {"set": name, "model": _label(size, rung), "seed": seed, **found}
 
 
-def twin(data: Path, name: str, size: str, seed: int, budget: float) -> dict:
+def twin(data: Path, name: str, size: str, seed: int, budget: float, rate: float) -> dict:
     """Return how the error of the fully trained twin of a network falls."""
     from rgnn.tasks.force.twin import TwinConfig, train
 
     frames, test = frames_of(data, name, seed)
     field = rgnn.ForceField.fit(thin(frames, 20), config=SETS[name].sizes[size], seed=seed)
     start = time.process_time()
-    _, looks = train(field, frames, thin(test, 200), TwinConfig(cpu_seconds=budget))
+    _, looks = train(field, frames, thin(test, 200), TwinConfig(cpu_seconds=budget, rate=rate))
     history = [look._asdict() for look in looks]
     best = min(look.force_rmse_meV_per_A for look in looks)
     return {
         "set": name,
-        "model": f"twin of {size}",
+        "model": f"twin of {size}, {budget:g} s at {rate:g}",
         "seed": seed,
         "force_rmse_meV_per_A": best,
         "fit_cpu_seconds": looks[-1].cpu_seconds,
@@ -371,7 +371,7 @@ def jobs(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
                     continue
                 arguments = (asked.data, name, size, seed)
                 run = (
-                    partial(twin, *arguments, asked.budget)
+                    partial(twin, *arguments, asked.budget, asked.rate)
                     if asked.twin
                     else partial(closed_form, *arguments, asked.rung)
                 )
@@ -393,6 +393,7 @@ def main() -> None:
     parser.add_argument("--rung", default="exact", choices=["exact", "quantised", "crossbar"])
     parser.add_argument("--twin", action="store_true", help="train the fully trained twins")
     parser.add_argument("--budget", type=float, default=600.0, help="CPU s of twins and MACE")
+    parser.add_argument("--rate", type=float, default=3e-3, help="learning rate of twins")
     parser.add_argument("--mace", type=Path, help="script that trains MACE")
     parser.add_argument("--mace-python", default=sys.executable)
     parser.add_argument("--peers", type=Path, help="recorded numbers of peers (JSON)")
