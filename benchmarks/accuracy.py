@@ -285,7 +285,7 @@ def draw(runs: list[dict], path: Path) -> None:
                 looks = same[0]["history"]
                 x = [look["cpu_seconds"] for look in looks]
                 y = [look["force_rmse_meV_per_A"] for look in looks]
-                axis.plot(x, y, "-", lw=1.2, **style)
+                axis.plot(x, y, ("-", "--", ":")[number // 10], lw=1.2, **style)
                 continue
             x = [run["fit_cpu_seconds"] for run in same]
             axis.plot(
