@@ -60,6 +60,7 @@ CASES: dict[str, tuple[Callable[[Path], Split], dict[str, ForceConfig]]] = {
             "near 2 Å, far 0.3": size(**NARROW, near=2.0),
             "near 2 Å, far 0.1": size(**NARROW, near=2.0, far_weight=0.1),
             "tilt 0.25": size(**TILT),
+            "learnt, 25 steps": size(0, 25, **NARROW),
         },
     ),
     "3bpa": (
@@ -69,6 +70,7 @@ CASES: dict[str, tuple[Callable[[Path], Split], dict[str, ForceConfig]]] = {
             "cutoff 4 Å": size(**NARROW, cutoff=4.0),
             "near 2 Å, far 0.3": size(**NARROW, near=2.0),
             "near 2 Å, far 0.1": size(**NARROW, near=2.0, far_weight=0.1),
+            "near 2 Å, far 0.1, learnt, 25 steps": size(0, 25, **NARROW, near=2.0, far_weight=0.1),
         },
     ),
     "glass": (
