@@ -247,7 +247,8 @@ def test_groups_are_runs_of_frames_or_what_info_says():
     for group in set(melts.values()):
         assert len({frames[i].info["melt"] for i, own in melts.items() if own == group}) == 1
     with pytest.raises(InputError, match="no 'phase' in its info"):
-        groups_to_leave_out(frames, replace(uncertainty, group_by="phase"))
+        wrong = replace(uncertainty, group_by="phase")
+        rgnn.ForceField.fit(frames, config=replace(force_models.config(), uncertainty=wrong))
 
 
 def test_frames_of_one_composition_determine_one_constant():

@@ -31,8 +31,9 @@ class RadialConfig:
 
     steps: int = 0
     """Steps along the derivative of the error that halves of the training data make on each other,
-    each after solving for the readout again. 0 takes the functions as they come; 25 take a fifth
-    (acetylacetone) to a quarter (3BPA) off the force error of a narrow network of one molecule."""
+    each after solving for the readout again. 0 takes the functions as they come; 25 take a quarter
+    off the force error of a narrow network of a molecule, a tenth or less off a wide one's. A fit
+    with a prior model takes that model's functions instead."""
     rate: float = 0.03
     """Largest change of an entry in the first step; the steps shrink to nothing."""
     features: int = 640

@@ -52,6 +52,7 @@ def fit(
     """Return the force field trained on `frames`."""
     if not frames:
         raise InputError("no training frames")
+    _check_groups(frames, config.uncertainty.group_by)
     elements = tuple(sorted({int(z) for frame in frames for z in frame.structure.numbers}))
     if prior is not None:
         elements, chip = _shared_network(prior, elements, config, chip)
@@ -76,6 +77,15 @@ def fit(
             gate, trained = _refined(course, narrow, trained, kinds, resumed)
     trained = replace(trained, summary=trained.summary | gained)
     return ForceField(config, elements, chip, calibration, trained, gate)
+
+
+def _check_groups(frames: Sequence[Frame], group_by: str) -> None:
+    missing = next((f for f in frames if group_by and group_by not in f.info), None)
+    if missing is not None:
+        raise InputError(
+            f"{missing.source}: no '{group_by}' in its info, by which uncertainty.group_by wants "
+            "to group; leave it empty or name another key"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,12 +335,6 @@ def groups_to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> d
     if not config.groups or len(frames) < 4:
         return {}
     if config.group_by:
-        missing = next((f for f in frames if config.group_by not in f.info), None)
-        if missing is not None:
-            raise InputError(
-                f"{missing.source}: no '{config.group_by}' in its info, by which "
-                "uncertainty.group_by wants to group; leave it empty or name another key"
-            )
         names = [str(frame.info[config.group_by]) for frame in frames]
         members = [
             [i for i, own in enumerate(names) if own == name] for name in dict.fromkeys(names)

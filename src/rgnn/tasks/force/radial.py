@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
 from rgnn.crossbar.combined import Combined
 from rgnn.io.splits import thin
@@ -26,6 +27,9 @@ from rgnn.tasks.force import engine, training
 from rgnn.tasks.force.config import RadialConfig
 from rgnn.tasks.force.rows import assemble
 from rgnn.tasks.force.training import Progress
+
+_FEWEST = 4
+"""Fewest frames that are halved."""
 
 _RUNS = 32
 """Runs of neighbouring frames that fall into the two halves by turns."""
@@ -38,6 +42,9 @@ _DISTINCT = 1e-6
 
 _STRENGTHS = 10.0 ** np.arange(-10, -4)
 """Prior precisions tried first, relative to what the data determine."""
+
+_WEAKEST = 1e-12
+"""Weakest prior precision on the same scale, for a stable Cholesky."""
 
 _RETUNE = 4
 """Steps between two looks at the strength of the prior."""
@@ -89,8 +96,13 @@ def learn(
     """Return the radial functions in front of `network`, which starts with identities there.
 
     The network has no messages. `group_by` names what frames of one half share; otherwise
-    neighbouring frames do.
+    neighbouring frames do. Raises InputError for fewer frames than make two halves.
     """
+    if len(frames) < _FEWEST:
+        raise InputError(
+            f"radial functions are learnt from two halves of the data, at least {_FEWEST} frames; "
+            f"got {len(frames)}: set radial.steps=0"
+        )
     data = _data(frames, build, group_by, settings.rows)
     radial = np.asarray(_blocks(network), np.float64)
     scale = _units(network, data)
@@ -133,7 +145,7 @@ def load(checkpoint: training.Checkpoint) -> Learnt | None:
 
 def _data(frames: Sequence[Frame], build: engine.Builder, group_by: str, most_rows: int) -> _Data:
     rows = sum(3 * len(frame) for frame in frames)
-    frames = thin(frames, max(2, len(frames) * min(most_rows, rows) // rows))
+    frames = thin(frames, max(_FEWEST, len(frames) * min(most_rows, rows) // rows))
     counts = np.array(
         [[np.sum(f.structure.numbers == z) for z in build.elements] for f in frames], float
     )
@@ -182,7 +194,8 @@ def _units(network: Reservoir, data: _Data) -> Float[np.ndarray, "n_species n_fe
         values.append(np.asarray(engine.features(network, around, None), float)[: len(frame)])
         species.append(np.asarray(around.full.species)[: len(frame)])
     seen, element = np.concatenate(values), np.concatenate(species)
-    spread = np.stack([seen[element == s].std(axis=0) for s in range(data.n_species)])
+    own = (seen[element == s] for s in range(data.n_species))
+    spread = np.stack([v.std(axis=0) if len(v) else np.zeros(v.shape[1]) for v in own])
     alive = spread > 1e-6 * spread.max()
     return np.divide(1.0, spread, out=np.zeros_like(spread), where=alive)
 
@@ -213,7 +226,9 @@ def _halves(
 def _strength(halves: tuple[Half, Half], last: float | None) -> float:
     """Return the prior precision under which the halves predict each other best."""
     typical = float(np.mean([np.diagonal(half.gram).mean() for half in halves]))
-    tried = typical * _STRENGTHS if last is None else last * np.array([0.25, 1.0, 4.0])
+    tried = typical * _STRENGTHS
+    if last is not None:
+        tried = np.maximum(last * np.array([0.25, 1.0, 4.0]), typical * _WEAKEST)
     errors = [crossed(halves, float(value)).error for value in tried]
     return float(tried[int(np.argmin(errors))])
 
