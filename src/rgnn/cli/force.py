@@ -32,6 +32,14 @@ def fit(
             "--prior", metavar="MODEL", help="Learn on top of a force field for a cheaper method."
         ),
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="METHOD",
+            help="Learn only what GFN1-xTB or GFN2-xTB misses; it is part of the model from then.",
+        ),
+    ] = None,
     seed: options.Seed = 0,
     reads: options.Reads = 1,
     rung: options.Rung = None,
@@ -48,6 +56,7 @@ def fit(
     from rgnn.tasks.force.config import ForceConfig
 
     changes = [*(assignments or []), *([f"periphery.rung={rung}"] if rung else [])]
+    changes += [f"baseline.method={baseline}"] if baseline else []
     order = force.Fit(
         train=train,
         out=out,

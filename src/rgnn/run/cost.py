@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from rgnn.device.chip import Chip
 from rgnn.io.structures import read_frames
 from rgnn.run.inputs import model_file
 from rgnn.run.load import load as load_model
+from rgnn.tasks.force.baseline import compute
+from rgnn.tasks.force.config import BaselineConfig
 from rgnn.tasks.force.model import ForceField, Predictor
 from rgnn.tasks.hamiltonian.model import HamiltonianModel
 from rgnn.tasks.wavefunction.evaluate import sample
@@ -45,6 +47,10 @@ class Account:
     """How many of it, MD steps for example, the bill is also quoted for."""
     timed: Digital | None = None
     """This processor at the same work, where it was measured."""
+    beneath: str = ""
+    """A baseline method below the network: work for this processor that the bill does not hold."""
+    beneath_seconds: float | None = None
+    """What that method takes here, where it was measured."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,9 @@ class _Job:
     run: Callable[[], object] | None = None
     copies: int = 1
     """How many times `run` does the work at once."""
+    beneath: str = ""
+    """A baseline method below the network."""
+    run_beneath: Callable[[], object] | None = None
 
 
 def account(order: Order) -> Account:
@@ -90,7 +99,8 @@ def account(order: Order) -> Account:
     )
     timed = _timed(job, values) if order.measure else None
     cost = bill.bill(job.workload, hardware, values)
-    return Account(job.workload, hardware, cost, order.steps, timed)
+    below = _seconds(job.run_beneath) if order.measure and job.run_beneath else None
+    return Account(job.workload, hardware, cost, order.steps, timed, job.beneath, below)
 
 
 def _job(order: Order) -> _Job:
@@ -175,12 +185,23 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
     )
-    run = None
+    run, run_beneath, method = None, None, field.config.baseline.method
     if structure is not None:
-        predict, key = Predictor(field), jax.random.key(0)
+        network = replace(field, config=replace(field.config, baseline=BaselineConfig()))
+        predict, key = Predictor(network), jax.random.key(0)
         run = partial(predict, structure, key=key, uncertainty=False)
-    places_used = int(places(field.calibration.limits).max())
-    return _Job(workload, field.chip, field.config.periphery, design.all_shapes, places_used, run)
+        if method != "none":
+            run_beneath = partial(compute, structure, field.config.baseline)
+    return _Job(
+        workload,
+        field.chip,
+        field.config.periphery,
+        design.all_shapes,
+        int(places(field.calibration.limits).max()),
+        run,
+        beneath="" if method == "none" else method,
+        run_beneath=run_beneath,
+    )
 
 
 def _timed(job: _Job, constants: Constants) -> Digital:
@@ -189,15 +210,20 @@ def _timed(job: _Job, constants: Constants) -> Digital:
         raise InputError(
             "--measure times a force field on a structure: name one with --structure FILE"
         )
-    jax.block_until_ready(job.run())
+    watts = constants["cpu_core_power"].typical
+    seconds = _seconds(job.run) / job.copies
+    return baselines.measured(seconds, watts=watts, workload=job.workload)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """Return the CPU seconds a call takes after one that compiles."""
+    jax.block_until_ready(run())
     spent = []
     for _ in range(_TIMINGS):
         start = time.process_time()
-        jax.block_until_ready(job.run())
+        jax.block_until_ready(run())
         spent.append(time.process_time() - start)
-    watts = constants["cpu_core_power"].typical
-    seconds = float(np.median(spent)) / job.copies
-    return baselines.measured(seconds, watts=watts, workload=job.workload)
+    return float(np.median(spent))
 
 
 _TIMINGS = 3
@@ -238,7 +264,16 @@ def lines(found: Account) -> list[Line]:
             f"{found.steps * total('latency') * 1e-9:.3g} s",
         ),
     ]
-    return shown + _baselines(found)
+    return shown + _baselines(found) + _beneath(found)
+
+
+def _beneath(found: Account) -> list[Line]:
+    if not found.beneath:
+        return []
+    text = "computed beside the chip, not in this bill"
+    if found.beneath_seconds is not None:
+        text += f": {1e3 * found.beneath_seconds:.3g} CPU ms on this processor"
+    return [(found.beneath, text)]
 
 
 def _baselines(found: Account) -> list[Line]:
@@ -277,6 +312,8 @@ def numbers(found: Account) -> dict[str, Any]:
         "baselines_latency_ns": {
             machine.name: machine.latency_ns(found.workload) for machine in _machines(found)
         },
+        "beneath": found.beneath,
+        "beneath_cpu_seconds": found.beneath_seconds,
     }
 
 

@@ -89,7 +89,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     run.write(PREDICTIONS, compare(shown, predictions).save)
     seconds, cpu_seconds = stopwatch.elapsed()
     metrics |= {"seconds": seconds, "cpu_seconds": cpu_seconds, "tested_on": tested_on}
-    metrics |= _learnt(model)
+    metrics |= _told_by_training(model)
     run.write_metrics(metrics)
     files = [*order.train, *filter(None, [order.valid, order.chip])]
     run.finish(record.make(stopwatch, kind="force", seed=order.seed, data=files))
@@ -97,10 +97,13 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     return run, metrics
 
 
-def _learnt(model: ForceField) -> dict[str, float]:
-    """Return what learning radial functions gained on the training data, where it was asked for."""
+def _told_by_training(model: ForceField) -> dict[str, Any]:
+    """Return what baseline and learnt radial functions gained on the training data, if any."""
     found = model.readout.summary
-    return {f"{k}_meV_per_A": 1e3 * v for k, v in found.items() if k.startswith("halves_")}
+    kinds = ("halves_force_rmse", "baseline_force_rmse", "force_rms")
+    told = {f"{k}_meV_per_A": 1e3 * v for k, v in found.items() if k.startswith(kinds)}
+    method = model.config.baseline.method
+    return told if method == "none" else {"baseline": method, **told}
 
 
 def load(path: Path, *, rung: str | None = None, chip: str | None = None) -> ForceField:

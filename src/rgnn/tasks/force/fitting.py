@@ -20,7 +20,7 @@ from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
-from rgnn.tasks.force import engine, radial, readout, selection, training
+from rgnn.tasks.force import baseline, engine, radial, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
 from rgnn.tasks.force.model import ForceField
@@ -59,11 +59,12 @@ def fit(
     design = blueprint(config.reservoir, len(elements))
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
-    course = _Course(frames, elements, config, seed, progress)
     resumed = training.Checkpoint(checkpoint, resume, identity(frames, chip, config, seed))
+    frames, missed = _without_baseline(frames, config, progress, resumed)
+    course = _Course(frames, elements, config, seed, progress)
     with engine.arithmetic(config.precision):
         if prior is not None:
-            return _with_prior(course, prior, chip, design, blocks, resumed)
+            return _with_prior(course, prior, chip, design, blocks, resumed, missed)
         calibration, gained = _calibrated(course, design, blocks, resumed)
         network = course.mount(calibration, blocks)
         sums = course.sums(network, resumed)
@@ -75,8 +76,22 @@ def fit(
         if config.gate.rounds:
             narrow = course.mount(calibration, lines_read(design, blocks, calibration.kept))
             gate, trained = _refined(course, narrow, trained, kinds, resumed)
-    trained = replace(trained, summary=trained.summary | gained)
+    trained = replace(trained, summary=trained.summary | missed | gained)
     return ForceField(config, elements, chip, calibration, trained, gate)
+
+
+def _without_baseline(
+    frames: Sequence[Frame],
+    config: ForceConfig,
+    progress: Progress | None,
+    checkpoint: training.Checkpoint,
+) -> tuple[Sequence[Frame], dict[str, float]]:
+    """Return what is left to the network of the frames' labels, and how much that is."""
+    if config.baseline.method == "none":
+        return frames, {}
+    known = baseline.below(frames, config.baseline, progress, checkpoint.of_pass("baseline"))
+    differences = baseline.without(frames, known)
+    return differences, baseline.left_over(frames, differences)
 
 
 def _check_groups(frames: Sequence[Frame], group_by: str) -> None:
@@ -151,6 +166,7 @@ def _with_prior(
     design: Blueprint,
     blocks: Sequence[Block],
     checkpoint: training.Checkpoint,
+    missed: dict[str, float],
 ) -> ForceField:
     """Return the force field that shares network and gate with the prior."""
     network = course.mount(prior.calibration, lines_read(design, blocks, prior.calibration.kept))
@@ -159,6 +175,7 @@ def _with_prior(
     if prior.gate is not None:
         own, kinds = gated(network, prior.gate), wider(kinds, len(kinds))
     trained = course.readout(course.sums(own, checkpoint), kinds, prior.readout)
+    trained = replace(trained, summary=trained.summary | missed)
     return ForceField(course.config, course.elements, chip, prior.calibration, trained, prior.gate)
 
 
@@ -211,6 +228,11 @@ def _shared_network(
         raise InputError(f"the prior model does not know the elements {unknown}")
     if config.reservoir != prior.config.reservoir:
         raise InputError("the prior model has another reservoir; use its configuration")
+    if config.baseline != prior.config.baseline:
+        raise InputError(
+            f"the prior model has the baseline {prior.config.baseline}, the fit "
+            f"{config.baseline}: what they learn differs; use the same for both"
+        )
     if chip is not None and not np.array_equal(
         chip.conductance[: len(prior.chip.conductance)], prior.chip.conductance
     ):

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from rgnn.core import keys
+from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame, Structure
 from rgnn.crossbar.build import Block, Periphery, cut
 from rgnn.device.chip import Chip
@@ -20,7 +21,7 @@ from rgnn.io.structures import as_frames
 from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.reservoir import Surroundings
-from rgnn.tasks.force import engine
+from rgnn.tasks.force import baseline, engine
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate, Network, gated
 from rgnn.tasks.force.metrics import Prediction, score
@@ -181,7 +182,11 @@ class ForceField:
         predictor = Predictor(self)
         for number, frame in enumerate(frames):
             key = keys.child(keys.root(seed), "prediction", number)
-            yield predictor(frame.structure, key=key, reads=reads, uncertainty=uncertainty)
+            try:
+                found = predictor(frame.structure, key=key, reads=reads, uncertainty=uncertainty)
+            except InputError as error:  # the baseline's: the network takes any structure
+                raise InputError(f"{frame.source}: {error}") from error
+            yield found
             if progress is not None:
                 progress("predictions", number + 1, len(frames))
 
@@ -240,12 +245,13 @@ class Predictor:
         stress = None
         if structure.pbc.all():
             stress = np.mean([o.virial for o in outcomes], axis=0) / structure.volume
-        return Prediction(
+        found = Prediction(
             float(energy + readout.offset[species].sum()),
             np.mean([o.forces for o in outcomes], axis=0),
             stress,
             *std,
         )
+        return baseline.beneath(found, structure, self.model.config.baseline)
 
     def _std(
         self, around: Surroundings, species: Int[np.ndarray, " n_real"]

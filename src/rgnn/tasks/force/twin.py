@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.core.structure import Frame
 from rgnn.reservoir.reservoir import Reservoir, Surroundings
-from rgnn.tasks.force import engine
+from rgnn.tasks.force import baseline, engine
 from rgnn.tasks.force.model import ForceField
 
 
@@ -78,10 +78,14 @@ def train(
 ) -> tuple[Weights, list[Look]]:
     """Return the twin of `field` trained from scratch on `frames`, and how its error fell.
 
-    Only the network of `field` is used, not its readout. Raises InputError for
-    networks with a message step, which are not offered.
+    Only the network of `field` is used, not its readout. Over a baseline both learn what that
+    misses. Raises InputError for networks with a message step, which are not offered.
     """
     clock = _Clock()
+    under = field.config.baseline
+    if under.method != "none":
+        frames = baseline.without(frames, baseline.below(frames, under))
+        test = baseline.without(test, baseline.below(test, under))
     network = field.reservoir
     learnt = field.calibration.radial.size
     if not isinstance(network, Reservoir) or network.message is not None or learnt:

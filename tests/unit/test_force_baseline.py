@@ -1,0 +1,151 @@
+"""A semi-empirical method under the network: what is learnt, what comes back, what is refused."""
+
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+
+import force_models
+import rgnn
+from rgnn.core.errors import InputError, MissingExtra
+from rgnn.core.structure import Frame, Labels
+from rgnn.io.structures import structure_of, to_ase, write_frames
+from rgnn.reservoir.config import MessageConfig
+from rgnn.run import cost, force
+from rgnn.tasks.force import baseline, training
+from rgnn.tasks.force.config import BaselineConfig
+
+XTB = BaselineConfig("GFN2-xTB", accuracy=0.01)
+OTHER = BaselineConfig("GFN1-xTB")
+PLAIN = replace(
+    force_models.config(),
+    reservoir=replace(force_models.SMALL, message=MessageConfig(scalars=0)),
+)
+LAYERED = replace(PLAIN, baseline=XTB)
+
+
+@cache
+def frames() -> list[Frame]:
+    """Methanol, shaken, with the labels of another method than the baseline."""
+    rng, found = np.random.default_rng(0), []
+    for number in range(40):
+        atoms = molecule("CH3OH")
+        atoms.positions += rng.normal(scale=0.05, size=atoms.positions.shape)
+        own = baseline.compute(structure_of(atoms), OTHER)
+        labels = Labels(own.energy, own.forces)
+        found.append(Frame(structure_of(atoms), labels, f"frame {number}"))
+    return found
+
+
+@cache
+def model() -> rgnn.ForceField:
+    return rgnn.ForceField.fit(frames()[:30], config=LAYERED)
+
+
+def test_the_network_learns_what_the_baseline_misses():
+    whole = rgnn.ForceField.fit(frames()[:30], config=PLAIN).evaluate(frames()[30:])
+    layered = model().evaluate(frames()[30:])
+    assert layered["force_rmse_meV_per_A"] < 0.5 * whole["force_rmse_meV_per_A"]
+    assert layered["energy_mae_meV_per_atom"] < 0.5 * whole["energy_mae_meV_per_atom"]
+    told = model().readout.summary
+    below = [baseline.compute(frame.structure, XTB).forces for frame in frames()[:30]]
+    missed = np.array([f.labels.forces for f in frames()[:30]]) - np.array(below)
+    assert told["baseline_force_rmse"] == pytest.approx(missed.std(), rel=1e-3)
+    assert layered["force_rmse_meV_per_A"] < 1e3 * told["baseline_force_rmse"]
+
+
+def test_forces_are_the_gradient_of_the_energy_with_the_baseline_in_both():
+    atoms = to_ase(frames()[35])
+    atoms.calc = model().calculator(uncertainty=False)
+    found = atoms.get_forces()
+    step, here = 1e-3, atoms.positions.copy()
+    for atom, axis in ((0, 0), (1, 2), (4, 1)):
+        energies = []
+        for sign in (1, -1):
+            atoms.positions = here
+            atoms.positions[atom, axis] += sign * step
+            energies.append(atoms.get_potential_energy())
+        slope = (energies[0] - energies[1]) / (2 * step)
+        assert found[atom, axis] == pytest.approx(-slope, abs=2e-4)
+
+
+def test_stress_is_the_derivative_by_a_strain_of_the_cell():
+    crystal = bulk("C", "diamond", a=3.5)
+    crystal.positions[1, 0] += 0.05
+
+    def strained(by: float):
+        strain = np.eye(3) + by * np.outer([1, 0, 0], [1, 0, 0])
+        moved = crystal.copy()
+        moved.set_cell(crystal.cell @ strain, scale_atoms=True)
+        return baseline.compute(structure_of(moved), replace(XTB, method="GFN1-xTB"))
+
+    step = 1e-3
+    slope = (strained(step).energy - strained(-step).energy) / (2 * step)
+    assert strained(0.0).stress[0, 0] == pytest.approx(slope / crystal.get_volume(), rel=1e-3)
+
+
+def test_a_saved_model_brings_its_baseline(tmp_path: Path):
+    model().save(tmp_path / "model.rgnn")
+    again = rgnn.ForceField.load(tmp_path / "model.rgnn")
+    assert again.config.baseline == XTB
+    one = [f.predict(frames()[30:31])[0] for f in (model(), again)]
+    np.testing.assert_array_equal(one[0].forces, one[1].forces)
+    assert one[0].energy == one[1].energy
+
+
+def test_a_molecule_with_an_odd_electron_and_an_ion_are_what_they_are():
+    water = structure_of(molecule("H2O"))
+    neutral = baseline.compute(water, XTB).energy
+    anion = baseline.compute(water, replace(XTB, charge=-1.0)).energy
+    assert anion > neutral + 3  # eV: an electron water does not want
+    assert np.isfinite(baseline.compute(structure_of(molecule("CH3")), XTB).forces).all()
+    oxygen = structure_of(Atoms("O"))
+    with pytest.raises(InputError, match="charge and unpaired"):
+        baseline.compute(oxygen, replace(XTB, unpaired=1))
+    assert baseline.compute(oxygen, replace(XTB, unpaired=2)).energy < 0
+
+
+def test_an_interrupted_pass_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    own = training.Checkpoint(tmp_path / "labels.npz", True, "these frames")
+    first = baseline.below(frames()[:3], XTB, checkpoint=own)
+    seen = []
+    compute = baseline.compute
+    monkeypatch.setattr(baseline, "compute", lambda s, c: seen.append(s) or compute(s, c))
+    again = baseline.below(frames()[:5], XTB, checkpoint=own)
+    assert len(seen) == 2
+    for a, b in zip(first, again[:3], strict=True):
+        assert a.energy == b.energy and a.stress is b.stress is None
+        np.testing.assert_array_equal(a.forces, b.forces)
+
+
+def test_what_cannot_be_computed_is_named():
+    heavy = Frame(structure_of(Atoms("UO", [[0, 0, 0], [1.8, 0, 0]])), Labels(), "melt, frame 7")
+    with pytest.raises(InputError, match=r"^melt, frame 7: GFN2-xTB fails .*Z >86"):
+        baseline.below([heavy], XTB)
+    with pytest.raises(InputError, match="the same for both"):
+        rgnn.ForceField.fit(frames()[:8], config=PLAIN, prior=model())
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tblite.ase", None)
+    with pytest.raises(MissingExtra, match=r"rgnn\[xtb\]"):
+        baseline.compute(frames()[0].structure, XTB)
+
+
+def test_a_run_says_what_the_baseline_leaves_and_its_bill_that_it_is_not_in_it(tmp_path: Path):
+    write_frames(tmp_path / "train.extxyz", frames()[:12])
+    order = force.Fit([str(tmp_path / "train.extxyz")], tmp_path / "run", config=LAYERED)
+    run, metrics = force.fit(order)
+    assert metrics["baseline"] == "GFN2-xTB"
+    assert metrics["baseline_force_rmse_meV_per_A"] < metrics["force_rms_meV_per_A"]
+    assert "GFN2-xTB" in (run.path / "report.html").read_text()
+    asked = cost.Order(run.path, tmp_path / "train.extxyz", measure=True)
+    found = cost.account(asked)
+    (text,) = (text for name, text in cost.lines(found) if name == "GFN2-xTB")
+    assert "not in this bill" in text and "CPU ms" in text
+    assert cost.numbers(found)["beneath_cpu_seconds"] > 0
