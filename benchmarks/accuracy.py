@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
@@ -38,7 +39,13 @@ from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig
-from rgnn.tasks.force.config import ForceConfig, GateConfig, RadialConfig, UncertaintyConfig
+from rgnn.tasks.force.config import (
+    BaselineConfig,
+    ForceConfig,
+    GateConfig,
+    RadialConfig,
+    UncertaintyConfig,
+)
 from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -55,6 +62,11 @@ def size(rounds: int = 0, steps: int = 0, **reservoir) -> ForceConfig:
         gate=GateConfig(rounds),
         radial=RadialConfig(steps),
     )
+
+
+def over(method: Literal["GFN1-xTB", "GFN2-xTB"], network: ForceConfig) -> ForceConfig:
+    """Return the same network over a semi-empirical baseline."""
+    return replace(network, baseline=BaselineConfig(method))
 
 
 TILTED = {"single_width": 8, "pair_width": 24, "triple_width": 110, "tilt": 0.25}
@@ -83,6 +95,7 @@ MOLECULE = {
     "near": size(pair_width=64, triple_width=96, **NEAR),
     "near wide": size(pair_width=112, triple_width=176, **NEAR),
     "near gated": size(1, pair_width=64, triple_width=96, **NEAR),
+    "near chosen": size(pair_width=64, triple_width=96, candidates=2, **NEAR),
     "learnt": size(0, STEPS, pair_width=24, triple_width=40),
     "learnt gated": size(1, STEPS, pair_width=24, triple_width=40),
     "learnt chosen": size(0, STEPS, pair_width=64, triple_width=96, candidates=2),
@@ -92,6 +105,10 @@ MOLECULE = {
     "learnt near": size(0, STEPS, pair_width=64, triple_width=96, **NEAR),
     "learnt near gated": size(1, STEPS, pair_width=64, triple_width=96, **NEAR),
     **FAMILIES,
+}
+MOLECULE |= {
+    f"xtb {name}": over("GFN2-xTB", MOLECULE[name])
+    for name in ("small", "medium", "chosen", "near", "near chosen", "learnt near")
 }
 CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),
@@ -108,6 +125,7 @@ GLASS = {
     "near": size(single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
     "near gated": size(2, single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
 }
+GLASS |= {f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near")}
 
 
 @dataclass(frozen=True)
@@ -185,7 +203,17 @@ def closed_form(data: Path, name: str, size: str, seed: int, rung: str) -> dict:
     found = {**model.evaluate(test), "fit_cpu_seconds": seconds, "n_train": len(train)}
     left_out = 1e3 * model.readout.summary["left_out_force_rmse"]
     found |= {"left_out_force_rmse_meV_per_A": left_out, "gated": model.gate is not None}
+    found |= _baseline(model)
     return {"set": name, "model": _label(size, rung), "seed": seed, **found}
+
+
+def _baseline(model: rgnn.ForceField) -> dict:
+    """Return the baseline and what it misses of the training forces, where there is one."""
+    method, summary = model.config.baseline.method, model.readout.summary
+    if method == "none":
+        return {}
+    missed = 1e3 * summary["baseline_force_rmse"]
+    return {"baseline": method, "baseline_force_rmse_meV_per_A": missed}
 
 
 def twin(data: Path, name: str, size: str, seed: int, budget: float, rate: float) -> dict:
@@ -332,8 +360,9 @@ _ABOUT = (
     "gated` may add a gate in one round and keeps none where left-out frames are not predicted "
     "better), `tilted` ones wider paths of high degree. `complete` is linear ACE; `message`, "
     "`attention` and `gated scalars` are families of frozen features as large as `small`; `learnt` "
-    "ones learn their radial functions; twins are the same network with every weight trained. "
-    "Recorded numbers were measured elsewhere and read in."
+    "ones learn their radial functions; `xtb` ones learn what GFN2-xTB (molecules) or GFN1-xTB "
+    "(glasses) misses, which is computed in training and in every call; twins are the same network "
+    "with every weight trained. Recorded numbers were measured elsewhere and read in."
 )
 
 
