@@ -102,13 +102,15 @@ MOLECULE = {
     "learnt chosen gated": size(
         1, STEPS, pair_width=64, triple_width=96, candidates=2, n_radial=9
     ),  # one radial function more, so that less than a tenth is trained
+    "skip": size(pair_width=64, triple_width=96, skip_width=128),
+    "learnt near chosen": size(0, STEPS, pair_width=80, triple_width=128, candidates=2, **NEAR),
     "learnt near": size(0, STEPS, pair_width=64, triple_width=96, **NEAR),
     "learnt near gated": size(1, STEPS, pair_width=64, triple_width=96, **NEAR),
     **FAMILIES,
 }
 MOLECULE |= {
     f"xtb {name}": over("GFN2-xTB", MOLECULE[name])
-    for name in ("small", "medium", "chosen", "near", "near chosen", "learnt near")
+    for name in ("small", "medium", "chosen", "skip", "near", "near chosen", "learnt near chosen")
 }
 CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),
