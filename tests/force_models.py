@@ -2,10 +2,16 @@
 
 from functools import cache
 
+import numpy as np
+from ase.build import molecule
+
 import rgnn
+from rgnn.core.structure import Frame, Labels
 from rgnn.crossbar.build import Periphery
+from rgnn.io.structures import structure_of
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig
-from rgnn.tasks.force.config import UncertaintyConfig
+from rgnn.tasks.force import baseline
+from rgnn.tasks.force.config import BaselineConfig, UncertaintyConfig
 
 SMALL = ReservoirConfig(
     cutoff=3.5,
@@ -49,3 +55,16 @@ def test_frames():
 @cache
 def model(rung: str = "exact") -> rgnn.ForceField:
     return rgnn.ForceField.fit(training_frames(), config=config(rung), seed=0)
+
+
+@cache
+def methanol() -> list[Frame]:
+    """Return shaken molecules with the energies and forces of GFN1-xTB."""
+    rng, found = np.random.default_rng(0), []
+    for number in range(40):
+        atoms = molecule("CH3OH")
+        atoms.positions += rng.normal(scale=0.05, size=atoms.positions.shape)
+        own = baseline.compute(structure_of(atoms), BaselineConfig("GFN1-xTB"))
+        labels = Labels(own.energy, own.forces)
+        found.append(Frame(structure_of(atoms), labels, f"frame {number}"))
+    return found
