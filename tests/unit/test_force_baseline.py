@@ -80,6 +80,23 @@ def test_stress_is_the_derivative_by_a_strain_of_the_cell():
     assert strained(0.0).stress[0, 0] == pytest.approx(slope / crystal.get_volume(), rel=1e-3)
 
 
+def test_a_scale_of_zero_becomes_the_one_that_leaves_least_and_stays_with_the_model():
+    scaled = rgnn.ForceField.fit(
+        frames()[:30], config=replace(PLAIN, baseline=replace(XTB, scale=0.0))
+    )
+    scale = scaled.config.baseline.scale
+    points = baseline.below(frames()[:30], XTB)
+
+    def missed(by: float) -> float:
+        left = baseline.without(frames()[:30], points, by)
+        return baseline.left_over(frames()[:30], left)["baseline_force_rmse"]
+
+    assert missed(scale) < min(missed(scale * 0.99), missed(scale * 1.01), missed(1.0))
+    assert scaled.readout.summary["baseline_force_rmse"] == pytest.approx(missed(scale))
+    rough = scaled.evaluate(frames()[30:])["force_rmse_meV_per_A"]
+    assert rough < 1e3 * missed(scale)
+
+
 def test_a_saved_model_brings_its_baseline(tmp_path: Path):
     model().save(tmp_path / "model.rgnn")
     again = rgnn.ForceField.load(tmp_path / "model.rgnn")

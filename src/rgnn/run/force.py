@@ -57,9 +57,9 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     """
     stopwatch = record.Stopwatch()
     prior = None if order.prior is None else load(order.prior)
-    if prior is not None:  # a shared network is what makes the readouts comparable
-        network = replace(order.config, reservoir=prior.config.reservoir)
-        order = replace(order, config=network)
+    if prior is not None:  # what makes the readouts comparable
+        shared = {"reservoir": prior.config.reservoir, "baseline": prior.config.baseline}
+        order = replace(order, config=replace(order.config, **shared))
     chip = inputs.chip(order.chip)
     frames = inputs.frames(order.train)
     frames = frames if order.limit is None else thin(frames, order.limit)

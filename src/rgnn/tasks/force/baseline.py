@@ -75,10 +75,13 @@ def beneath(network: Prediction, structure: Structure, config: BaselineConfig) -
     """Return what the network predicts on top of what the baseline says, where there is one."""
     if config.method == "none":
         return network
-    own = compute(structure, config)
-    stress = None if own.stress is None else network.stress + own.stress
+    own, scale, stress = compute(structure, config), config.scale, network.stress
+    if stress is not None and own.stress is not None:
+        stress = stress + scale * own.stress
     return network._replace(
-        energy=network.energy + own.energy, forces=network.forces + own.forces, stress=stress
+        energy=network.energy + scale * own.energy,
+        forces=network.forces + scale * own.forces,
+        stress=stress,
     )
 
 
@@ -104,11 +107,22 @@ def below(
     return found
 
 
-def without(frames: Sequence[Frame], labels: Sequence[Point]) -> list[Frame]:
-    """Return the frames with what the baseline misses as their labels."""
+def best_scale(frames: Sequence[Frame], points: Sequence[Point]) -> float:
+    """Return the factor on the baseline that leaves least of the forces of the frames."""
+    pairs = [
+        (own.forces.ravel(), frame.labels.forces.ravel())
+        for own, frame in zip(points, frames, strict=True)
+        if frame.labels.forces is not None
+    ]
+    size = sum(float(own @ own) for own, _ in pairs)
+    return sum(float(own @ true) for own, true in pairs) / size if size else 1.0
+
+
+def without(frames: Sequence[Frame], points: Sequence[Point], scale: float) -> list[Frame]:
+    """Return the frames with what the scaled baseline misses as their labels."""
     return [
-        replace(frame, labels=_difference(frame.labels, own))
-        for frame, own in zip(frames, labels, strict=True)
+        replace(frame, labels=_difference(frame.labels, own, scale))
+        for frame, own in zip(frames, points, strict=True)
     ]
 
 
@@ -125,13 +139,12 @@ def _rms(frames: Sequence[Frame]) -> float:
     return float(np.sqrt(np.mean(np.square(np.concatenate(known)))))
 
 
-def _difference(labels: Labels, own: Point) -> Labels:
-    energy = None if labels.energy is None else labels.energy - own.energy
-    return Labels(energy, _minus(labels.forces, own.forces), _minus(labels.stress, own.stress))
+def _difference(labels: Labels, own: Point, scale: float) -> Labels:
+    def minus(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
+        return None if a is None or b is None else a - scale * b
 
-
-def _minus(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    return None if a is None or b is None else a - b
+    energy = None if labels.energy is None else labels.energy - scale * own.energy
+    return Labels(energy, minus(labels.forces, own.forces), minus(labels.stress, own.stress))
 
 
 def _save(found: Sequence[Point], checkpoint: Checkpoint | None) -> None:

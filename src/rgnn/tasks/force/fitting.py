@@ -60,7 +60,7 @@ def fit(
     chip = _enough(chip, design.all_shapes, seed)
     blocks = cut(chip, design.all_shapes)
     resumed = training.Checkpoint(checkpoint, resume, identity(frames, chip, config, seed))
-    frames, missed = _without_baseline(frames, config, progress, resumed)
+    frames, config, missed = _without_baseline(frames, config, progress, resumed)
     course = _Course(frames, elements, config, seed, progress)
     with engine.arithmetic(config.precision):
         if prior is not None:
@@ -85,13 +85,16 @@ def _without_baseline(
     config: ForceConfig,
     progress: Progress | None,
     checkpoint: training.Checkpoint,
-) -> tuple[Sequence[Frame], dict[str, float]]:
-    """Return what is left to the network of the frames' labels, and how much that is."""
+) -> tuple[Sequence[Frame], ForceConfig, dict[str, float]]:
+    """Return what is left to the network of the frames' labels, with the scale of the baseline
+    settled, and how much that is."""
     if config.baseline.method == "none":
-        return frames, {}
+        return frames, config, {}
     known = baseline.below(frames, config.baseline, progress, checkpoint.of_pass("baseline"))
-    differences = baseline.without(frames, known)
-    return differences, baseline.left_over(frames, differences)
+    scale = config.baseline.scale or baseline.best_scale(frames, known)
+    differences = baseline.without(frames, known, scale)
+    settled = replace(config, baseline=replace(config.baseline, scale=scale))
+    return differences, settled, baseline.left_over(frames, differences)
 
 
 def _check_groups(frames: Sequence[Frame], group_by: str) -> None:

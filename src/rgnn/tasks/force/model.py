@@ -121,6 +121,7 @@ class ForceField:
         trained = readout.weights.size + readout.offset.size + self.calibration.size
         trained += 0 if self.gate is None else self.gate.size
         trained += readout.force_noise.size + 2  # scale of the spread, misfit of the energy
+        trained += self.config.baseline.method != "none"  # its scale
         frozen = sum(block.weight.size for block in self.blocks)
         return {
             "trained_weights": trained,
