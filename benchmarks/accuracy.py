@@ -131,7 +131,6 @@ GLASS = {
     "near gated": size(2, single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
 }
 GLASS |= {f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near")}
-GLASS["scaled xtb near"] = over("GFN1-xTB", GLASS["near"], 0)
 
 
 @dataclass(frozen=True)
