@@ -28,7 +28,9 @@ def test_fit_move_and_bill(tmp_path: Path):
     chosen = ("--baseline", "GFN2-xTB", "--rung", "exact")
     told = succeed("force", "fit", data, "--out", run, *chosen, *SETTINGS)
     metrics = json.loads((run / "metrics.json").read_text())
-    missed, whole = (metrics[f"{name}_meV_per_A"] for name in ("baseline_force_rmse", "force_rms"))
+    missed, whole = (
+        metrics[f"{name}_meV_per_A"] for name in ("baseline_force_rmse", "training_force_rms")
+    )
     assert f"GFN2-xTB leaves {missed:.0f} of {whole:.0f} meV/Å" in told
     assert 0 < missed < 0.5 * whole
     assert "GFN2-xTB" in (run / "report.html").read_text()

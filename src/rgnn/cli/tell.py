@@ -48,7 +48,9 @@ def force_lines(metrics: Mapping[str, Any]) -> list[Line]:
         text = f"learnt: halves of the training data miss {after:.1f} instead of {before:.1f} meV/Å"
         lines.insert(-2, ("radial", text))
     if "baseline" in metrics:
-        missed, whole = (metrics[f"{w}_meV_per_A"] for w in ("baseline_force_rmse", "force_rms"))
+        missed, whole = (
+            metrics[f"{w}_meV_per_A"] for w in ("baseline_force_rmse", "training_force_rms")
+        )
         text = f"{metrics['baseline']} leaves {missed:.0f} of {whole:.0f} meV/Å to the network"
         lines.insert(-2, ("baseline", text))
     return lines

@@ -100,7 +100,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
 def _told_by_training(model: ForceField) -> dict[str, Any]:
     """Return what baseline and learnt radial functions gained on the training data, if any."""
     found = model.readout.summary
-    kinds = ("halves_force_rmse", "baseline_force_rmse", "force_rms")
+    kinds = ("halves_force_rmse", "baseline_force_rmse", "training_force_rms")
     told = {f"{k}_meV_per_A": 1e3 * v for k, v in found.items() if k.startswith(kinds)}
     method = model.config.baseline.method
     return told if method == "none" else {"baseline": method, **told}

@@ -125,6 +125,7 @@ _UNITS = {
 _SHOUTED = {
     "mae": "MAE",
     "rmse": "RMSE",
+    "rms": "RMS",
     "n": "number of",
     "cpu": "CPU",
     "stderr": "std. error",

@@ -129,7 +129,7 @@ def without(frames: Sequence[Frame], points: Sequence[Point], scale: float) -> l
 def left_over(frames: Sequence[Frame], differences: Sequence[Frame]) -> dict[str, float]:
     """Return root mean squares of all forces and of what the baseline misses of them [eV/Å]."""
     return {
-        "force_rms": _rms(frames),
+        "training_force_rms": _rms(frames),
         "baseline_force_rmse": _rms(differences),
     }
 
