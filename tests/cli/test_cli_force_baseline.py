@@ -1,6 +1,7 @@
 """A force field over a semi-empirical method, from the command line to its bill."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def succeed(*words: object) -> str:
     result = CliRunner().invoke(main.app, [str(word) for word in words])
     assert result.exit_code == 0, result.stderr
     return result.stdout
+
+
+def test_without_the_package_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    data, run = tmp_path / "train.extxyz", tmp_path / "run"
+    write_frames(data, force_models.methanol()[:4])
+    monkeypatch.setitem(sys.modules, "tblite.ase", None)
+    words = ["force", "fit", str(data), "--out", str(run), "--baseline", "GFN2-xTB"]
+    result = CliRunner().invoke(main.app, words)
+    assert result.exit_code == 2
+    assert "pip install 'rgnn[xtb]'" in result.stderr
+    assert not run.exists()
 
 
 def test_fit_move_and_bill(tmp_path: Path):

@@ -17,6 +17,7 @@ from rgnn.run import config, inputs, kinds, record
 from rgnn.run.comparison import compare
 from rgnn.run.directory import CHECKPOINT, METRICS, RunDirectory
 from rgnn.run.force_report import CHIP, INPUTS, PREDICTIONS
+from rgnn.tasks.force.baseline import check_installed
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
 
@@ -64,6 +65,7 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     frames = inputs.frames(order.train)
     frames = frames if order.limit is None else thin(frames, order.limit)
     tested_on, test = _test_frames(order, frames)
+    check_installed(order.config.baseline)
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
     run.check_same_config(order.config)
     if run.finished:

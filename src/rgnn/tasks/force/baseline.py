@@ -40,6 +40,12 @@ class Point(NamedTuple):
     """[eV/Å³], ASE sign; None without a fully periodic cell."""
 
 
+def check_installed(config: BaselineConfig) -> None:
+    """Raise `MissingExtra` now rather than later if the baseline's package is not installed."""
+    if config.method != "none":
+        _tblite()
+
+
 def compute(structure: Structure, config: BaselineConfig) -> Point:
     """Return energy [eV], forces [eV/Å] and, of a fully periodic cell, stress [eV/Å³].
 
