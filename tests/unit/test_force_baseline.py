@@ -14,8 +14,9 @@ import force_models
 import rgnn
 from rgnn.core.errors import InputError, MissingExtra
 from rgnn.core.structure import Frame, Labels
-from rgnn.io.structures import structure_of, to_ase
+from rgnn.io.structures import structure_of, to_ase, write_frames
 from rgnn.reservoir.config import MessageConfig
+from rgnn.run import force
 from rgnn.tasks.force import baseline, training
 from rgnn.tasks.force.config import BaselineConfig
 
@@ -85,7 +86,7 @@ def test_a_scale_of_zero_becomes_the_one_that_leaves_least_and_stays_with_the_mo
         frames()[:30], config=replace(PLAIN, baseline=replace(XTB, scale=0.0))
     )
     scale = scaled.config.baseline.scale
-    points = baseline.below(frames()[:30], XTB)
+    points = baseline.compute_all(frames()[:30], XTB)
 
     def missed(by: float) -> float:
         left = baseline.without(frames()[:30], points, by)
@@ -120,11 +121,11 @@ def test_a_molecule_with_an_odd_electron_and_an_ion_are_what_they_are():
 
 def test_an_interrupted_pass_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     own = training.Checkpoint(tmp_path / "labels.npz", True, "these frames")
-    first = baseline.below(frames()[:3], XTB, checkpoint=own)
+    first = baseline.compute_all(frames()[:3], XTB, checkpoint=own)
     seen = []
     compute = baseline.compute
     monkeypatch.setattr(baseline, "compute", lambda s, c: seen.append(s) or compute(s, c))
-    again = baseline.below(frames()[:5], XTB, checkpoint=own)
+    again = baseline.compute_all(frames()[:5], XTB, checkpoint=own)
     assert len(seen) == 2
     for a, b in zip(first, again[:3], strict=True):
         assert a.energy == b.energy and a.stress is b.stress is None
@@ -134,9 +135,20 @@ def test_an_interrupted_pass_is_continued(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_cannot_be_computed_is_named():
     heavy = Frame(structure_of(Atoms("UO", [[0, 0, 0], [1.8, 0, 0]])), Labels(), "melt, frame 7")
     with pytest.raises(InputError, match=r"^melt, frame 7: GFN2-xTB fails .*Z >86"):
-        baseline.below([heavy], XTB)
+        baseline.compute_all([heavy], XTB)
     with pytest.raises(InputError, match="the same for both"):
         rgnn.ForceField.fit(frames()[:8], config=PLAIN, prior=model())
+
+
+def test_a_prior_brings_its_baseline_and_another_one_is_refused(tmp_path: Path):
+    write_frames(tmp_path / "train.extxyz", frames()[:8])
+    model().save(tmp_path / "prior.rgnn")
+    given = {"train": [str(tmp_path / "train.extxyz")], "prior": tmp_path / "prior.rgnn"}
+    run, _ = force.fit(force.Fit(out=tmp_path / "run", config=PLAIN, **given))
+    assert force.load(run.path).config.baseline == XTB
+    other = replace(PLAIN, baseline=replace(XTB, method="GFN1-xTB"))
+    with pytest.raises(InputError, match="the same for both"):
+        force.fit(force.Fit(out=tmp_path / "other", config=other, **given))
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -16,6 +16,21 @@ _DATA_HELP = "Structure files with energy and forces, DeePMD folders, or e.g. li
 Data = Annotated[list[str], typer.Argument(metavar="DATA", help=_DATA_HELP)]
 Train = Annotated[list[str], typer.Argument(metavar="TRAIN", help=_DATA_HELP)]
 
+Prior = Annotated[
+    Path | None,
+    typer.Option(
+        "--prior", metavar="MODEL", help="Learn on top of a force field for a cheaper method."
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="METHOD",
+        help="Learn only what GFN1-xTB or GFN2-xTB misses; it is part of the model from then.",
+    ),
+]
+
 
 @app.command()
 def fit(
@@ -26,20 +41,8 @@ def fit(
     ] = None,
     config: options.Config = None,
     chip: options.Chip = None,
-    prior: Annotated[
-        Path | None,
-        typer.Option(
-            "--prior", metavar="MODEL", help="Learn on top of a force field for a cheaper method."
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="METHOD",
-            help="Learn only what GFN1-xTB or GFN2-xTB misses; it is part of the model from then.",
-        ),
-    ] = None,
+    prior: Prior = None,
+    baseline: Baseline = None,
     seed: options.Seed = 0,
     reads: options.Reads = 1,
     rung: options.Rung = None,

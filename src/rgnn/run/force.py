@@ -58,9 +58,10 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     """
     stopwatch = record.Stopwatch()
     prior = None if order.prior is None else load(order.prior)
-    if prior is not None:  # what makes the readouts comparable
-        shared = {"reservoir": prior.config.reservoir, "baseline": prior.config.baseline}
-        order = replace(order, config=replace(order.config, **shared))
+    if prior is not None:  # a shared network is what makes the readouts comparable
+        asked, own = order.config, prior.config
+        under = own.baseline if asked.baseline.method == "none" else asked.baseline
+        order = replace(order, config=replace(asked, reservoir=own.reservoir, baseline=under))
     chip = inputs.chip(order.chip)
     frames = inputs.frames(order.train)
     frames = frames if order.limit is None else thin(frames, order.limit)

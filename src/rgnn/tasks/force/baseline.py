@@ -25,9 +25,6 @@ from rgnn.tasks.force.config import BaselineConfig
 from rgnn.tasks.force.metrics import Prediction
 from rgnn.tasks.force.training import Checkpoint, Progress
 
-_SAVE_EVERY = 60.0
-"""Seconds between checkpoints."""
-
 
 class Point(NamedTuple):
     """What the baseline says of one structure."""
@@ -47,7 +44,7 @@ def check_installed(config: BaselineConfig) -> None:
 
 
 def compute(structure: Structure, config: BaselineConfig) -> Point:
-    """Return energy [eV], forces [eV/Å] and, of a fully periodic cell, stress [eV/Å³].
+    """Return energy [eV], forces [eV/Å] and, of a fully periodic cell, stress [eV/Å³], unscaled.
 
     Raises
     ------
@@ -72,13 +69,14 @@ def compute(structure: Structure, config: BaselineConfig) -> Point:
     except CalculatorError as error:
         raise InputError(
             f"{config.method} fails ({reason(error)}); check charge and unpaired electrons "
-            "of the baseline, raise baseline.temperature, or leave the frame out"
+            "of the baseline, try the other method or a higher baseline.temperature, or leave the "
+            "frame out"
         ) from error
     return Point(float(energy), np.asarray(forces), stress)
 
 
-def beneath(network: Prediction, structure: Structure, config: BaselineConfig) -> Prediction:
-    """Return what the network predicts on top of what the baseline says, where there is one."""
+def added(network: Prediction, structure: Structure, config: BaselineConfig) -> Prediction:
+    """Return the network's prediction with what the scaled baseline says added, if there is one."""
     if config.method == "none":
         return network
     own, scale, stress = compute(structure, config), config.scale, network.stress
@@ -91,7 +89,7 @@ def beneath(network: Prediction, structure: Structure, config: BaselineConfig) -
     )
 
 
-def below(
+def compute_all(
     frames: Sequence[Frame],
     config: BaselineConfig,
     progress: Progress | None = None,
@@ -100,16 +98,19 @@ def below(
     """Return what the baseline says of every frame; with a checkpoint it can be interrupted."""
     found = _load(frames, checkpoint)
     saved = monotonic()
-    for frame in frames[len(found) :]:
-        try:
-            found.append(compute(frame.structure, config))
-        except InputError as error:
-            raise InputError(f"{frame.source}: {error}") from error
-        if progress is not None:
-            progress(config.method, len(found), len(frames))
-        if monotonic() - saved > _SAVE_EVERY or len(found) == len(frames):
-            _save(found, checkpoint)
-            saved = monotonic()
+    try:
+        for frame in frames[len(found) :]:
+            try:
+                found.append(compute(frame.structure, config))
+            except InputError as error:
+                raise InputError(f"{frame.source}: {error}") from error
+            if progress is not None:
+                progress(config.method, len(found), len(frames))
+            if monotonic() - saved > training.SAVE_EVERY:
+                _save(found, checkpoint)
+                saved = monotonic()
+    finally:
+        _save(found, checkpoint)
     return found
 
 
@@ -154,7 +155,7 @@ def _difference(labels: Labels, own: Point, scale: float) -> Labels:
 
 
 def _save(found: Sequence[Point], checkpoint: Checkpoint | None) -> None:
-    if checkpoint is None or checkpoint.path is None:
+    if checkpoint is None or checkpoint.path is None or not found:
         return
     unknown = np.full((3, 3), np.nan)
     arrays = {

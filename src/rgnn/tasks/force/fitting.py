@@ -90,7 +90,7 @@ def _without_baseline(
     settled, and how much that is."""
     if config.baseline.method == "none":
         return frames, config, {}
-    known = baseline.below(frames, config.baseline, progress, checkpoint.of_pass("baseline"))
+    known = baseline.compute_all(frames, config.baseline, progress, checkpoint.of_pass("baseline"))
     scale = config.baseline.scale or baseline.best_scale(frames, known)
     differences = baseline.without(frames, known, scale)
     settled = replace(config, baseline=replace(config.baseline, scale=scale))
@@ -234,7 +234,8 @@ def _shared_network(
     if config.baseline != prior.config.baseline:
         raise InputError(
             f"the prior model has the baseline {prior.config.baseline}, the fit "
-            f"{config.baseline}: what they learn differs; use the same for both"
+            f"{config.baseline}: use the same for both; a fit by command takes the prior's if "
+            "--baseline is left out"
         )
     if chip is not None and not np.array_equal(
         chip.conductance[: len(prior.chip.conductance)], prior.chip.conductance

@@ -252,7 +252,7 @@ class Predictor:
             stress,
             *std,
         )
-        return baseline.beneath(found, structure, self.model.config.baseline)
+        return baseline.added(found, structure, self.model.config.baseline)
 
     def _std(
         self, around: Surroundings, species: Int[np.ndarray, " n_real"]

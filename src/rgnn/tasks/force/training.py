@@ -19,7 +19,7 @@ from rgnn.tasks.force.rows import VOIGT, Rows, assemble
 
 Progress = Callable[[str, int, int], None]
 
-_SAVE_EVERY = 60.0
+SAVE_EVERY = 60.0
 """Seconds between checkpoints."""
 
 
@@ -112,7 +112,7 @@ def accumulate(
             sums.done, sums.whole = number + 1, True
             if progress is not None:
                 progress("training frames", sums.done, len(frames))
-            if checkpoint.path is not None and monotonic() - saved > _SAVE_EVERY:
+            if checkpoint.path is not None and monotonic() - saved > SAVE_EVERY:
                 save(sums, checkpoint.path, checkpoint.identity)
                 saved = monotonic()
     except KeyboardInterrupt:

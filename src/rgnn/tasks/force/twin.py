@@ -84,8 +84,8 @@ def train(
     clock = _Clock()
     under = field.config.baseline
     if under.method != "none":
-        frames = baseline.without(frames, baseline.below(frames, under), under.scale)
-        test = baseline.without(test, baseline.below(test, under), under.scale)
+        frames = baseline.without(frames, baseline.compute_all(frames, under), under.scale)
+        test = baseline.without(test, baseline.compute_all(test, under), under.scale)
     network = field.reservoir
     learnt = field.calibration.radial.size
     if not isinstance(network, Reservoir) or network.message is not None or learnt:
