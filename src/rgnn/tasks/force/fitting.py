@@ -232,9 +232,10 @@ def _shared_network(
     if config.reservoir != prior.config.reservoir:
         raise InputError("the prior model has another reservoir; use its configuration")
     if config.baseline != prior.config.baseline:
+        asked, own = (f"{b.method} × {b.scale:g}" for b in (config.baseline, prior.config.baseline))
         raise InputError(
-            f"the prior model has the baseline {prior.config.baseline}, the fit "
-            f"{config.baseline}: use the same for both; a fit by command takes the prior's if "
+            f"the prior model has another baseline ({own}) than the fit ({asked}), or the same one "
+            "with other settings: use the same for both; a fit by command takes the prior's if "
             "--baseline is left out"
         )
     if chip is not None and not np.array_equal(
