@@ -102,6 +102,18 @@ def test_forces_are_minus_the_gradient_of_the_energy():
     assert predict(0.0).forces[atom, axis] == pytest.approx(-slope, abs=1e-5)
 
 
+@pytest.mark.parametrize("rung", ["exact", "crossbar"])
+def test_a_structure_may_lack_an_element(rung):
+    """As do the pure elements of a set of many compositions."""
+    structure = force_models.test_frames()[0].structure
+    kept = structure.numbers != 15
+    fewer = replace(structure, numbers=structure.numbers[kept], positions=structure.positions[kept])
+    predictor = Predictor(model().on(periphery=Periphery(rung)))
+    found = predictor(fewer, key=KEY, uncertainty=False)
+    assert np.isfinite(found.energy) and np.abs(found.forces).max() > 0.01
+    assert np.isfinite(found.forces).all() and np.isfinite(found.stress).all()
+
+
 def test_reads_of_a_noisy_chip_scatter_around_the_exact_forces():
     """What is left of 24 reads: rounding of inputs and converters, and a fifth of their noise."""
     structure = force_models.test_frames()[0].structure

@@ -30,10 +30,10 @@ class Combined(AbstractMatVec):
         return self.array.noisy
 
     def line_inputs(self, x: Float[Array, "*batch n_raw_in"]) -> Float[Array, "*batch n_in"]:
-        n_block, n_raw, _ = self.blocks.shape
+        n_block, n_raw, n_line = self.blocks.shape
         apart = x.reshape(*x.shape[:-1], n_block, n_raw)
         together = jnp.einsum("...br,brl->...bl", apart, self.blocks)
-        return together.reshape(*x.shape[:-1], -1)
+        return together.reshape(*x.shape[:-1], n_block * n_line)  # the batch may be empty
 
     def __call__(
         self, x: Float[Array, "*batch n_raw_in"], *, key: PRNGKeyArray | None = None
