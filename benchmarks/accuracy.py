@@ -121,6 +121,7 @@ CRYSTAL = {
     "small gated": size(2, pair_width=64, triple_width=64),
     "gated": size(2, pair_width=96, triple_width=128, candidates=2),
     "near": size(pair_width=96, triple_width=128, near=3.2, candidates=2),
+    "near gated": size(2, pair_width=64, triple_width=64, near=3.2, decay=2.0),
 }
 GLASS = {
     "small": size(single_width=48, pair_width=32, triple_width=40),
@@ -129,6 +130,7 @@ GLASS = {
     "small gated": size(2, single_width=48, pair_width=32, triple_width=40),
     "near": size(single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
     "near gated": size(2, single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
+    "near wide": size(single_width=48, pair_width=96, triple_width=128, near=2.8, far_weight=0.1),
 }
 GLASS |= {f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near")}
 
