@@ -123,6 +123,7 @@ CRYSTAL = {
     "near": size(pair_width=96, triple_width=128, near=3.2, candidates=2),
     "near gated": size(2, pair_width=64, triple_width=64, near=3.2, decay=2.0),
     "near wide": size(pair_width=96, triple_width=128, near=3.2, decay=2.0),
+    "skip": size(pair_width=64, triple_width=64, skip_width=36),  # all pair products
 }
 GLASS = {
     "small": size(single_width=48, pair_width=32, triple_width=40),
