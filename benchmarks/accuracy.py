@@ -81,6 +81,8 @@ GATED = MessageConfig(
 FAMILIES = {
     "message": size(pair_width=16, triple_width=28, message=MESSAGE),
     "attention": size(pair_width=16, triple_width=28, message=replace(MESSAGE, kind="attention")),
+    "complete small": size(pair_width=24, triple_width=40, family="complete"),
+    "complete message": size(pair_width=16, triple_width=28, message=MESSAGE, family="complete"),
     "gated scalars": size(lmax=0, pair_width=0, triple_width=0, message=GATED),
 }
 MOLECULE = {
@@ -128,6 +130,10 @@ CRYSTAL = {
 GLASS = {
     "small": size(single_width=48, pair_width=32, triple_width=40),
     "complete": size(single_width=24, pair_width=32, triple_width=40, family="complete"),
+    "message": size(single_width=48, pair_width=24, triple_width=28, message=MESSAGE),
+    "complete message": size(
+        single_width=24, pair_width=24, triple_width=28, message=MESSAGE, family="complete"
+    ),
     "chosen": size(single_width=48, pair_width=48, triple_width=64, candidates=2),
     "small gated": size(2, single_width=48, pair_width=32, triple_width=40),
     "near": size(single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
@@ -371,9 +377,10 @@ _ABOUT = (
     "do that with all columns; `near` ones have a second set of radial functions for the nearest "
     "neighbours (those of metals and glasses keep the better half of their columns as well; `near "
     "gated` may add a gate in one round and keeps none where left-out frames are not predicted "
-    "better), `tilted` ones wider paths of high degree. `complete` is linear ACE; `message`, "
-    "`attention` and `gated scalars` are families of frozen features as large as `small`; `learnt` "
-    "ones learn their radial functions; `xtb` ones learn what GFN2-xTB (molecules) or GFN1-xTB "
+    "better), `tilted` ones wider paths of high degree. `complete` is linear ACE, `complete small` "
+    "that as large as `small`, `complete message` the same basis as node attributes of a network "
+    "with messages, just as large; `message`, `attention` and `gated scalars` are families of "
+    "frozen features as large as `small`; `learnt` ones learn their radial functions; `xtb` ones learn what GFN2-xTB (molecules) or GFN1-xTB "
     "(glasses) misses, which is computed in training and in every call, `scaled` ones what "
     "GFN1-xTB times a fitted factor misses; twins are the same network "
     "with every weight trained. Recorded numbers were measured elsewhere and read in."

@@ -1,6 +1,7 @@
 """The complete basis: every combination of single channels once; random products in its span."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import combinations_with_replacement
 
 import jax
@@ -14,7 +15,9 @@ from rgnn.reservoir.blueprint import blueprint
 from rgnn.reservoir.complete import combinations
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig
 from rgnn.run.cost import Order, account
+from rgnn.tasks.force import engine
 from rgnn.tasks.force.model import Predictor
+from rgnn.tasks.force.rows import assemble
 
 BASIS = ReservoirConfig(
     cutoff=3.5,
@@ -26,6 +29,29 @@ BASIS = ReservoirConfig(
     family="complete",
 )
 """All of it: 6 channels, 21 pairs and at most 126 triples of one combination of degrees."""
+
+
+ATTRIBUTES = replace(
+    BASIS,
+    pair_width=8,
+    triple_width=8,
+    message=MessageConfig(
+        scalars=2,
+        source_width=3,
+        cutoff=2.5,
+        n_radial=3,
+        single_width=2,
+        pair_width=40,
+        triple_width=2,
+    ),
+)
+"""The basis as attributes of the nodes of a network with messages."""
+
+
+@cache
+def with_messages(rung):
+    settings = replace(force_models.config(rung), reservoir=ATTRIBUTES)
+    return rgnn.ForceField.fit(force_models.training_frames(), config=settings, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +120,7 @@ def test_it_learns_and_survives_storage(model, tmp_path):
     assert np.array_equal(stored.forces, model.predict(frames[:1], uncertainty=False)[0].forces)
 
 
-@pytest.mark.parametrize("more", [{"candidates": 2}, {"message": MessageConfig(scalars=2)}])
+@pytest.mark.parametrize("more", [{"candidates": 2}, {"skip_width": 2}])
 def test_what_has_no_meaning_there_is_refused(more):
     with pytest.raises(InputError, match="complete family"):
         replace(BASIS, **more)
@@ -104,3 +130,65 @@ def test_there_is_no_chip_to_bill(model, tmp_path):
     model.save(tmp_path / "model.rgnn")
     with pytest.raises(InputError, match="nothing off a chip"):
         account(Order(tmp_path / "model.rgnn"))
+
+
+def test_messages_are_read_from_the_basis_on_the_chip():
+    design = blueprint(ATTRIBUTES, 3)
+    assert design.shapes["density"] == design.shapes["source"] == []
+    assert design.shapes["projection"] == [(2, sum(p.width for p in design.source))]
+    for matrices in design.digital.values():
+        assert all(
+            (rows.sum(axis=1) == 1).all() and (rows.max(axis=1) == 1).all()
+            for rows in matrices
+            if len(rows)
+        )
+    field = with_messages("exact")
+    blocks = [shape for shape in design.all_shapes if shape[0]]
+    assert field.weights_count["frozen_weights"] == sum(a * b for a, b in blocks)
+    network = field.reservoir
+    assert network.n_feature == network.n_skip + sum(design.widths) and not network.noisy
+
+
+def test_a_message_meets_every_channel_of_the_basis_in_turn():
+    """40 columns of pairs on 6 channels: each serves several random message columns."""
+    design = blueprint(ATTRIBUTES, 3)
+    pair = next(p for p in design.message if p.degrees == (1, 1))
+    first = pair.factors[0]
+    rows = design.digital["density"][1][first.start : first.start + pair.width]
+    assert pair.width == 40
+    assert set(rows.sum(axis=0)) == {6, 7}
+
+
+def test_forces_behind_messages_are_the_gradient_and_the_rows_of_the_fit():
+    field, structure = with_messages("exact"), force_models.test_frames()[0].structure
+    predictor, h, atom, axis = Predictor(field), 1e-3, 11, 2
+
+    def predict(shift):
+        positions = structure.positions.copy()
+        positions[atom, axis] += shift
+        moved = replace(structure, positions=positions)
+        return predictor(moved, key=jax.random.key(0), uncertainty=False)
+
+    here = predict(0.0)
+    slope = (predict(h).energy - predict(-h).energy) / (2 * h)
+    assert here.forces[atom, axis] == pytest.approx(-slope, abs=1e-5)
+    with engine.arithmetic("float64"):
+        around = predictor.build(structure)
+        rows = assemble(around, 3, engine.as_numpy(engine.design(field.reservoir, around, None)))
+    found = np.tensordot(rows.forces, field.readout.weights, axes=2)
+    np.testing.assert_allclose(found, here.forces, atol=1e-9)
+
+
+def test_messages_of_the_basis_help_and_survive_noise_storage_and_billing(tmp_path):
+    frames = force_models.test_frames()
+    exact, noisy = with_messages("exact"), with_messages("crossbar")
+    assert exact.evaluate(frames)["force_relative_error"] < 0.4
+    assert noisy.evaluate(frames)["force_relative_error"] < 0.5
+    assert noisy.reservoir.noisy
+    two = [noisy.predict(frames[:1], seed=k, uncertainty=False)[0].forces for k in (0, 1)]
+    assert 0 < np.abs(two[0] - two[1]).mean() < 0.1 * np.abs(two[0]).mean()
+    noisy.save(tmp_path / "model.rgnn")
+    again = rgnn.load(tmp_path / "model.rgnn").predict(frames[:1], uncertainty=False)[0]
+    assert np.array_equal(again.forces, two[0])
+    bill = account(Order(tmp_path / "model.rgnn"))
+    assert {a.name.split()[0] for a in bill.workload.arrays} == {"projection", "message"}

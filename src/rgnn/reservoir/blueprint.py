@@ -4,7 +4,7 @@ The chip holds a pool of `candidates` times as many columns as the network keeps
 at random and never changed; which of them are read is all that is chosen.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -28,8 +28,8 @@ class Blueprint:
     """Products that go around the chip."""
     skip_mixing: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
     """What they pick of the densities, by degree: a single 1 per row."""
-    digital: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
-    """Mixing matrices of the densities by degree, where they are not on the chip."""
+    digital: dict[str, tuple[Float[np.ndarray, "_ n_in"], ...]] = field(default_factory=dict)
+    """Matrices of `density` and `source` by degree, where they are not on the chip."""
 
     @property
     def all_shapes(self) -> list[tuple[int, int]]:
@@ -40,6 +40,12 @@ class Blueprint:
     def widths(self) -> list[int]:
         """Return how many invariants every product of the readout has."""
         return [product.width for product in (*self.own, *self.message)]
+
+    @property
+    def picked(self) -> list[int]:
+        """Return how many channels are picked digitally, by degree."""
+        groups = (self.skip_mixing, *self.digital.values())
+        return [sum(map(len, own)) for own in zip(*groups, strict=True)]
 
 
 def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
@@ -52,25 +58,31 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     weight = np.tile(density_weights(config), n_species)
     around = plan((0, config.skip_width, 0), config.lmax, 0, 0, ColumnCounter())
     skip, picks = complete(around, config.lmax, weight)
-    if config.family == "complete":
-        products, matrices = complete(own, config.lmax, weight)
-        return Blueprint(products, (), (), {}, skip, tuple(picks), tuple(matrices))
     messages, sources = [], []
     if m.scalars:
         widths = (more * m.single_width, more * m.pair_width, more * m.triple_width)
         messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter, config.tilt)
         sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
-    degrees = range(config.lmax + 1)
+    degrees, digital = range(config.lmax + 1), {}
     shapes = {"density": [(counter.used.get((0, degree), 0), inputs) for degree in degrees]}
     if m.scalars:
         shapes["source"] = [(source.used.get((0, degree), 0), inputs) for degree in degrees]
+    if config.family == "complete":
+        every, matrices = complete([*own, *messages], config.lmax, weight)
+        own = [p for p in every if p.factors[-1].layer == 0]
+        messages = [p for p in every if p.factors[-1].layer]
+        sources, emitting = complete(sources, config.lmax, weight)
+        shapes = {name: [] for name in shapes}
+        digital = dict(zip(shapes, (tuple(matrices), tuple(emitting)), strict=False))
+    if m.scalars:
         receiver = m.receiver
         shapes["projection"] = [(receiver.n_read, sum(p.width for p in sources))]
         shapes["edge"] = [(receiver.n_edge, m.n_radial)] if receiver.n_edge else []
         shapes["message"] = [
             (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
         ]
-    return Blueprint(tuple(own), tuple(messages), tuple(sources), shapes, skip, tuple(picks))
+    plans = tuple(own), tuple(messages), tuple(sources)
+    return Blueprint(*plans, shapes, skip, tuple(picks), digital)
 
 
 def density_weights(config: ReservoirConfig) -> Float[np.ndarray, " n_function"]:

@@ -73,8 +73,8 @@ def assemble(
     )
     arrays = {name: tuple(next(mounted) for _ in group) for name, group in design.shapes.items()}
     reference = jnp.asarray(calibration.reference_distance, dtype)
-    if design.digital:
-        arrays["density"] = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.digital)
+    for name, matrices in design.digital.items():
+        arrays[name] = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in matrices)
     arrays |= {
         name: _shaped(arrays[name], calibration, dtype)
         for name in ("density", "source")

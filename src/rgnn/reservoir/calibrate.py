@@ -52,6 +52,8 @@ def calibrate(
         return start  # nothing on the chip, nothing to calibrate
     seen = _inputs(config, start, blocks, sample, dtype)
     density = _peaks([frame.densities for frame in seen])
+    if "density" in design.digital:
+        density = density[:0]  # limits are those of lines on the chip
     if not n_scalar:
         return replace(start, limits=_HEADROOM * density)
     projection = blocks[len(design.shapes["density"]) + len(design.shapes["source"])]

@@ -73,7 +73,8 @@ class ReservoirConfig:
     smoothest first. They carry the stiff angles of molecules without read noise."""
     family: Family = "random"
     """Products of random mixtures read off the chip, or the complete symmetric basis (linear ACE)
-    as a digital yardstick."""
+    as a digital yardstick. With messages it is what the nodes know: scalars are random reads of
+    its single densities and pairs, and what arrives is mixed on the chip."""
     candidates: int = 1
     """Random columns on the chip for every one the network keeps. With 2 or more the training data
     choose which are read: nearly the accuracy of the whole pool at the cost of the widths asked."""
@@ -109,9 +110,9 @@ class ReservoirConfig:
         _require(self.family in get_args(Family), f"family: one of {get_args(Family)}")
         _require(
             self.family == "random"
-            or (self.message.scalars == 0 and self.candidates == 1 and self.skip_width == 0),
-            "the complete family takes the smoothest products, all of them digital, and has no "
-            "message step: set candidates=1, skip_width=0 and message.scalars=0",
+            or (self.candidates == 1 and self.skip_width == 0),
+            "the complete family takes the smoothest products, all of them digital: set "
+            "candidates=1 and skip_width=0",
         )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(0 <= self.tilt <= 10, f"tilt must lie in 0 … 10, got {self.tilt}")

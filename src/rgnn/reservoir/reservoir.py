@@ -110,7 +110,8 @@ class Reservoir(eqx.Module):
     @property
     def noisy(self) -> bool:
         """Return whether two reads differ."""
-        return self.layer.mixing[0].noisy
+        sent = self.message is not None and self.message.projection.noisy
+        return sent or self.layer.mixing[0].noisy
 
     def activate(self, around: Surroundings, key: PRNGKeyArray | None) -> Activation:
         """Return one pass through the network."""

@@ -180,7 +180,7 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         n_feature=field.readout.weights.shape[1],
         n_atoms=atoms,
         n_neighbours=neighbours,
-        skip_columns=[len(picks) for picks in design.skip_mixing],
+        skip_columns=design.picked,
         learnt_degrees=len(field.calibration.radial),
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
