@@ -380,8 +380,9 @@ _ABOUT = (
     "better), `tilted` ones wider paths of high degree. `complete` is linear ACE, `complete small` "
     "that as large as `small`, `complete message` the same basis as node attributes of a network "
     "with messages, just as large; `message`, `attention` and `gated scalars` are families of "
-    "frozen features as large as `small`; `learnt` ones learn their radial functions; `xtb` ones learn what GFN2-xTB (molecules) or GFN1-xTB "
-    "(glasses) misses, which is computed in training and in every call, `scaled` ones what "
+    "frozen features as large as `small`; `learnt` ones learn their radial functions; `xtb` ones "
+    "learn what GFN2-xTB (molecules) or GFN1-xTB (glasses) misses, which is computed in training "
+    "and in every call, `scaled` ones what "
     "GFN1-xTB times a fitted factor misses; twins are the same network "
     "with every weight trained. Recorded numbers were measured elsewhere and read in."
 )
