@@ -109,8 +109,7 @@ class ReservoirConfig:
             _require(1 <= reads <= 1000, f"{name} must lie in 1 … 1000, got {reads}")
         _require(self.family in get_args(Family), f"family: one of {get_args(Family)}")
         _require(
-            self.family == "random"
-            or (self.candidates == 1 and self.skip_width == 0),
+            self.family == "random" or (self.candidates == 1 and self.skip_width == 0),
             "the complete family takes the smoothest products, all of them digital: set "
             "candidates=1 and skip_width=0",
         )
