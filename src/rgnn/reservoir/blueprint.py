@@ -64,16 +64,17 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
         messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter, config.tilt)
         sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
     degrees, digital = range(config.lmax + 1), {}
-    shapes = {"density": [(counter.used.get((0, degree), 0), inputs) for degree in degrees]}
-    if m.scalars:
-        shapes["source"] = [(source.used.get((0, degree), 0), inputs) for degree in degrees]
     if config.family == "complete":
-        every, matrices = complete([*own, *messages], config.lmax, weight)
+        every, density = complete([*own, *messages], config.lmax, weight)
         own = [p for p in every if p.factors[-1].layer == 0]
         messages = [p for p in every if p.factors[-1].layer]
-        sources, emitting = complete(sources, config.lmax, weight)
-        shapes = {name: [] for name in shapes}
-        digital = dict(zip(shapes, (tuple(matrices), tuple(emitting)), strict=False))
+        sources, emitted = complete(sources, config.lmax, weight)
+        digital = {"density": tuple(density), "source": tuple(emitted)}
+    shapes: dict[str, list[tuple[int, int]]] = {}
+    for name, columns in (("density", counter), ("source", source)):
+        if name == "density" or m.scalars:
+            width = [columns.used.get((0, degree), 0) for degree in degrees]
+            shapes[name] = [] if name in digital else [(n_out, inputs) for n_out in width]
     if m.scalars:
         receiver = m.receiver
         shapes["projection"] = [(receiver.n_read, sum(p.width for p in sources))]
