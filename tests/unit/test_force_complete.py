@@ -13,7 +13,7 @@ import rgnn
 from rgnn.core.errors import InputError
 from rgnn.reservoir.blueprint import blueprint
 from rgnn.reservoir.complete import combinations
-from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.reservoir.config import ReservoirConfig
 from rgnn.run.cost import Order, account
 from rgnn.tasks.force import engine
 from rgnn.tasks.force.model import Predictor
@@ -35,15 +35,7 @@ ATTRIBUTES = replace(
     BASIS,
     pair_width=8,
     triple_width=8,
-    message=MessageConfig(
-        scalars=2,
-        source_width=3,
-        cutoff=2.5,
-        n_radial=3,
-        single_width=2,
-        pair_width=40,
-        triple_width=2,
-    ),
+    message=replace(force_models.SMALL.message, pair_width=40),
 )
 """The basis as attributes of the nodes of a network with messages."""
 
@@ -179,7 +171,7 @@ def test_forces_behind_messages_are_the_gradient_and_the_rows_of_the_fit():
     np.testing.assert_allclose(found, here.forces, atol=1e-9)
 
 
-def test_messages_of_the_basis_help_and_survive_noise_storage_and_billing(tmp_path):
+def test_it_learns_with_messages_and_survives_noise_storage_and_billing(tmp_path):
     frames = force_models.test_frames()
     exact, noisy = with_messages("exact"), with_messages("crossbar")
     assert exact.evaluate(frames)["force_relative_error"] < 0.4

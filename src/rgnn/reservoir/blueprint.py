@@ -51,39 +51,40 @@ class Blueprint:
 def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     """Return the products and matrices of the whole pool of a network for `n_species` elements."""
     counter, source = ColumnCounter(), ColumnCounter()
-    m, more = config.message, config.candidates
+    m, more, lmax = config.message, config.candidates, config.lmax
     widths = (more * config.single_width, more * config.pair_width, more * config.triple_width)
-    own = plan(widths, config.lmax, config.coupled_lmax, 0, counter, config.tilt)
+    own = plan(widths, lmax, config.coupled_lmax, 0, counter, config.tilt)
     inputs = n_species * config.n_function
     weight = np.tile(density_weights(config), n_species)
-    around = plan((0, config.skip_width, 0), config.lmax, 0, 0, ColumnCounter())
-    skip, picks = complete(around, config.lmax, weight)
+    around = plan((0, config.skip_width, 0), lmax, 0, 0, ColumnCounter())
+    skip, picks = complete(around, lmax, weight)
     messages, sources = [], []
     if m.scalars:
         widths = (more * m.single_width, more * m.pair_width, more * m.triple_width)
-        messages = plan(widths, config.lmax, config.coupled_lmax, 1, counter, config.tilt)
-        sources = plan((config.single_width, m.source_width, 0), config.lmax, 0, 0, source)
-    degrees, digital = range(config.lmax + 1), {}
+        messages = plan(widths, lmax, config.coupled_lmax, 1, counter, config.tilt)
+        sources = plan((config.single_width, m.source_width, 0), lmax, 0, 0, source)
+    shapes, digital = {"density": _shapes(counter, 0, lmax, inputs)}, {}
+    if m.scalars:
+        shapes["source"] = _shapes(source, 0, lmax, inputs)
     if config.family == "complete":
-        every, density = complete([*own, *messages], config.lmax, weight)
+        every, density = complete([*own, *messages], lmax, weight)
         own = [p for p in every if p.factors[-1].layer == 0]
         messages = [p for p in every if p.factors[-1].layer]
-        sources, emitted = complete(sources, config.lmax, weight)
+        sources, emitted = complete(sources, lmax, weight)
         digital = {"density": tuple(density), "source": tuple(emitted)}
-    shapes: dict[str, list[tuple[int, int]]] = {}
-    for name, columns in (("density", counter), ("source", source)):
-        if name == "density" or m.scalars:
-            width = [columns.used.get((0, degree), 0) for degree in degrees]
-            shapes[name] = [] if name in digital else [(n_out, inputs) for n_out in width]
+        shapes = {name: [] for name in shapes}
     if m.scalars:
         receiver = m.receiver
         shapes["projection"] = [(receiver.n_read, sum(p.width for p in sources))]
         shapes["edge"] = [(receiver.n_edge, m.n_radial)] if receiver.n_edge else []
-        shapes["message"] = [
-            (counter.used.get((1, degree), 0), m.scalars * m.n_radial) for degree in degrees
-        ]
+        shapes["message"] = _shapes(counter, 1, lmax, m.scalars * m.n_radial)
     plans = tuple(own), tuple(messages), tuple(sources)
     return Blueprint(*plans, shapes, skip, tuple(picks), digital)
+
+
+def _shapes(columns: ColumnCounter, layer: int, lmax: int, n_in: int) -> list[tuple[int, int]]:
+    """Return the shapes of the matrices that make the columns of a layer, by degree."""
+    return [(columns.used.get((layer, degree), 0), n_in) for degree in range(lmax + 1)]
 
 
 def density_weights(config: ReservoirConfig) -> Float[np.ndarray, " n_function"]:
