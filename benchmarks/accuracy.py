@@ -375,16 +375,15 @@ _ABOUT = (
     "work, so CPU seconds, not wall time. Sizes are in the script. `chosen` networks keep the "
     "better half of their columns, `gated` ones too and gate a second readout, `small gated` ones "
     "do that with all columns; `near` ones have a second set of radial functions for the nearest "
-    "neighbours (those of metals and glasses keep the better half of their columns as well; `near "
-    "gated` may add a gate in one round and keeps none where left-out frames are not predicted "
-    "better), `tilted` ones wider paths of high degree. `complete` is linear ACE, `complete small` "
+    "neighbours (those of metals and glasses keep the better half of their columns as well, `near "
+    "wide` ones all; `near gated` may add a gate and keeps none where left-out frames are not "
+    "predicted better), `tilted` ones wider paths of high degree. `complete` is linear ACE, `complete small` "
     "that as large as `small`, `complete message` the same basis as node attributes of a network "
     "with messages, just as large; `message`, `attention` and `gated scalars` are families of "
     "frozen features as large as `small`; `learnt` ones learn their radial functions; `xtb` ones "
     "learn what GFN2-xTB (molecules) or GFN1-xTB (glasses) misses, which is computed in training "
-    "and in every call, `scaled` ones what "
-    "GFN1-xTB times a fitted factor misses; twins are the same network "
-    "with every weight trained. Recorded numbers were measured elsewhere and read in."
+    "and in every call, `scaled` ones what GFN1-xTB times a fitted factor misses; twins are the "
+    "same network with every weight trained. Recorded numbers were measured elsewhere and read in."
 )
 
 
