@@ -8,9 +8,9 @@ on the 100 of highest: the shift of a rise in temperature. One thread, CPU secon
 including compilation, no compilation cache. Results go to docs/results/accuracy.json (run by run),
 accuracy.md and .png.
 
-Peers: `--mace SCRIPT` trains MACE on the same files (SCRIPT train test --budget S --clock cpu
---threads 1 --out FILE), `--peers FILE` reads recorded numbers, {set: [{name, cpu_seconds,
-force_rmse_meV_per_A, force_mae_meV_per_A}]}.
+Peers: `--mace SCRIPT` trains MACE on the same frames of each set (SCRIPT train test --budget S
+--clock cpu --threads 1 --ntest N --out FILE; `--sizes none` runs nothing else), `--peers FILE`
+reads recorded numbers, {set: [{name, cpu_seconds, force_rmse_meV_per_A, force_mae_meV_per_A}]}.
 """
 
 import argparse
@@ -37,7 +37,7 @@ import rgnn
 from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
-from rgnn.io.structures import read_frames
+from rgnn.io.structures import read_frames, write_frames
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig
 from rgnn.tasks.force.config import (
     BaselineConfig,
@@ -256,26 +256,30 @@ def twin(data: Path, name: str, size: str, seed: int, budget: float, rate: float
     }
 
 
-def mace(data: Path, name: str, script: Path, python: str, budget: float) -> dict:
-    """Return what MACE reaches on the same files in the same currency."""
-    entry = SETS[name]
-    if entry.test in (None, "packaged"):
-        raise SystemExit(f"{name} has no files of its own for MACE")
+def mace(data: Path, name: str, seed: int, script: Path, python: str, budget: float) -> dict:
+    """Return what MACE reaches on the same frames, 200 test frames at most."""
+    train, test = frames_of(data, name, seed)
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "mace.json"
-        files = [str(data / entry.train), str(data / str(entry.test))]
+        files = [Path(folder) / part for part in ("train.extxyz", "test.extxyz", "mace.json")]
+        write_frames(files[0], train)
+        write_frames(files[1], thin(test, 200))
         limits = ["--budget", str(budget), "--clock", "cpu", "--threads", "1", "--ntest", "200"]
-        subprocess.run([python, str(script), *files, *limits, "--out", str(out)], check=True)
-        found = json.loads(out.read_text())
-    errors = found[Path(str(entry.test)).name]
+        command = [python, str(script), *map(str, files[:2]), *limits, "--out", str(files[2])]
+        subprocess.run(command, check=True)
+        found = json.loads(files[2].read_text())
+    errors = found["test.extxyz"]
     return {
         "set": name,
-        "model": f"MACE {found['C']} channels",
-        "seed": 0,
+        "model": f"MACE {found['C']} channels, {budget:g} s",
+        "seed": seed,
         "force_rmse_meV_per_A": errors["F_rmse_meV"],
         "force_mae_meV_per_A": errors["F_mae_meV"],
+        "energy_mae_meV_per_atom": errors["E_mae_meV"],
         "fit_cpu_seconds": found["train_s"],
         "us_per_atom": errors["us_per_atom_cpu"],
+        "trained_weights": found["nparam"],
+        "trained_fraction": 1.0,
+        "n_train": found["ntrain"],
     }
 
 
@@ -430,8 +434,8 @@ def jobs(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
                 )
                 found.append((f"{name} {size} {seed}", run))
         if asked.mace:
-            limits = (asked.mace, asked.mace_python, asked.budget)
-            found.append((f"{name} MACE", partial(mace, asked.data, name, *limits)))
+            how = (asked.first_seed, asked.mace, asked.mace_python, asked.budget)
+            found.append((f"{name} MACE", partial(mace, asked.data, name, *how)))
     return found
 
 
