@@ -274,7 +274,6 @@ def mace(data: Path, name: str, seed: int, script: Path, python: str, budget: fl
         "seed": seed,
         "force_rmse_meV_per_A": errors["F_rmse_meV"],
         "force_mae_meV_per_A": errors["F_mae_meV"],
-        "energy_mae_meV_per_atom": errors["E_mae_meV"],
         "fit_cpu_seconds": found["train_s"],
         "us_per_atom": errors["us_per_atom_cpu"],
         "trained_weights": found["nparam"],
