@@ -139,6 +139,8 @@ GLASS = {
     "near": size(single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
     "near gated": size(2, single_width=48, pair_width=48, triple_width=64, near=2.2, candidates=2),
     "near wide": size(single_width=48, pair_width=96, triple_width=128, near=2.8, far_weight=0.1),
+    "wide": size(single_width=48, pair_width=96, triple_width=128, cutoff=6.0),
+    "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
 GLASS |= {f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near")}
 

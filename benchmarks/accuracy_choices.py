@@ -111,6 +111,14 @@ CASES: dict[str, tuple[Callable[[Path], Split], dict[str, ForceConfig]]] = {
             "cutoff 4.5 Å": size(**GLASS, cutoff=4.5),
             "cutoff 6 Å": size(**GLASS, cutoff=6.0),
             "near 2.8 Å, far 0.3, wide": size(**WIDE, near=2.8),
+            "wide": size(**WIDE),
+            "cutoff 6 Å, wide": size(**WIDE, cutoff=6.0),
+            "cutoff 6 Å, decay 2, wide": size(**WIDE, cutoff=6.0, decay=2.0),
+            "cutoff 6 Å, lmax 4, wide": size(
+                lmax=4, single_width=48, pair_width=96, triple_width=80, cutoff=6.0
+            ),
+            "cutoff 7 Å, 10 radial functions, wide": size(**WIDE, cutoff=7.0, n_radial=10),
+            "gated, one round": size(1, **GLASS),
         },
     ),
     "LiPS20": (
