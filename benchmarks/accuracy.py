@@ -376,10 +376,11 @@ def draw(runs: list[dict], path: Path) -> None:
                 y = [look["force_rmse_meV_per_A"] for look in looks]
                 axis.plot(x, y, ("-", "--", ":")[number // 10], lw=1.2, **style)
                 continue
+            marker = "os^"[number // 10]
+            if _is_mace(same[0]):
+                marker, style = "*", {"color": "black", "label": model, "ms": 8}
             x = [run["fit_cpu_seconds"] for run in same]
-            axis.plot(
-                x, [run["force_rmse_meV_per_A"] for run in same], "os^"[number // 10], **style
-            )
+            axis.plot(x, [run["force_rmse_meV_per_A"] for run in same], marker, ls="", **style)
         axis.set(xscale="log", yscale="log", title=name)
         axis.margins(0.15)
         _at_least(axis.set_xlim, axis.get_xlim(), 5.0)
