@@ -116,7 +116,11 @@ MOLECULE |= {
     f"xtb {name}": over("GFN2-xTB", MOLECULE[name])
     for name in ("small", "medium", "chosen", "skip", "near", "near chosen", "learnt near chosen")
 }
-MOLECULE["scaled xtb learnt near chosen"] = over("GFN1-xTB", MOLECULE["learnt near chosen"], 0)
+MOLECULE["near skip"] = size(pair_width=64, triple_width=96, skip_width=128, **NEAR)
+MOLECULE |= {
+    f"scaled xtb {name}": over("GFN1-xTB", MOLECULE[name], 0)
+    for name in ("learnt near chosen", "near skip")
+}
 CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),
     "chosen": size(pair_width=96, triple_width=128, candidates=2),
