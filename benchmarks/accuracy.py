@@ -146,7 +146,9 @@ GLASS = {
     "wide": size(single_width=48, pair_width=96, triple_width=128, cutoff=6.0),
     "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
-GLASS |= {f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near", "near wide 6 Å")}
+GLASS |= {
+    f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near", "near wide 6 Å")
+}
 
 
 @dataclass(frozen=True)
