@@ -366,7 +366,7 @@ def draw(runs: list[dict], path: Path) -> None:
     names = [n for n in SETS if len({run["model"] for run in runs if run["set"] == n}) > 1]
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    size = (3.6 * columns, 4.0 * rows)
+    size = (3.6 * columns, 4.2 * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
@@ -396,7 +396,7 @@ def draw(runs: list[dict], path: Path) -> None:
             part.set_major_locator(LogLocator(subs=subs))
             part.set_major_formatter(ScalarFormatter())
             part.set_minor_formatter(NullFormatter())
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3}
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2}
         axis.legend(fontsize=6.5, frameon=False, columnspacing=0.8, handletextpad=0.2, **below)
     figure.savefig(path, dpi=130)
 
