@@ -250,8 +250,8 @@ How to read these numbers:
   chosen on training frames or melts left out (`choices.py`). For the PBE glass it was tried after
   the row without it (14.05 %) was known: left-out melts went from 205.4 and 206.0 to 198.4 and
   198.6 meV/Å on two chips, and the test row was run once.
-- Of all rows only the noisy ones of PBE and of the metal at 5 %, the second and third chip of
-  LiPS, and the time of the wide network were measured on 2026-11-21.
+- Of all rows only the noisy ones of PBE and of the metal at 5 %, and the second and third chip of
+  LiPS, were measured on 2026-11-21.
 - On a noisy chip the metal sends all 36 pair products of one element around the chip and LiPS 64 a
   degree; both were set before they were run, after the row of the metal without them was known.
 - The iterations were set back from three to four after the PBE row (14.1 % with three) had been
