@@ -16,7 +16,7 @@ from rgnn.crossbar.combined import Combined
 from rgnn.crossbar.matvec import Exact
 from rgnn.readout.halves import crossed
 from rgnn.reservoir.config import MessageConfig
-from rgnn.tasks.force import engine, radial, storage, training
+from rgnn.tasks.force import engine, learning, storage, training
 from rgnn.tasks.force.config import RadialConfig, UncertaintyConfig
 from rgnn.tasks.force.model import Predictor
 
@@ -59,18 +59,18 @@ def test_derivative_is_that_of_solving_again():
     network = own.reservoir
     with engine.arithmetic("float64"):
         build = engine.Builder(own.elements, own.config.reservoir)
-        data = radial._data(frames, build, "", 10_000)
-        scale = radial._units(network, data)
-        halves = radial._halves(network, data, scale)
+        data = learning._data(frames, build, "", 10_000)
+        scale = learning._units(network, data)
+        halves = learning._halves(network, data, scale)
         strength = 1e-6 * float(np.diagonal(halves[0].gram).mean())
         found = crossed(halves, strength)
-        gradient = radial._gradient(network, data, halves, found, scale)
+        gradient = learning._gradient(network, learning.RADIAL, data, halves, found, scale)
         direction = np.random.default_rng(1).normal(size=gradient.shape)
 
         def loss(step: float) -> float:
-            blocks = np.asarray(radial._blocks(network)) + step * direction
-            moved = radial._with_blocks(network, engine.as_dtype(blocks, "float64"))
-            own = radial._halves(moved, data, scale)
+            blocks = np.asarray(learning._blocks(network)) + step * direction
+            moved = learning._with_blocks(network, engine.as_dtype(blocks, "float64"))
+            own = learning._halves(moved, data, scale)
             return crossed(own, strength).error ** 2 * (own[0].judged + own[1].judged) / 2
 
         step = 1e-5
@@ -138,26 +138,26 @@ def test_files_hold_the_learnt_functions(tmp_path):
 
 def test_an_interrupted_fit_need_not_learn_again(tmp_path):
     checkpoint = training.Checkpoint(tmp_path / "c.npz", True, "this fit")
-    learnt = radial.Learnt(np.arange(4.0).reshape(1, 1, 2, 2), 0.2, 0.1)
-    assert radial.load(checkpoint) is None
-    radial.save(learnt, checkpoint)
-    found = radial.load(checkpoint)
+    learnt = learning.Learnt(np.arange(4.0).reshape(1, 1, 2, 2), 0.2, 0.1)
+    assert learning.load(checkpoint) is None
+    learning.save(learnt, checkpoint)
+    found = learning.load(checkpoint)
     assert found is not None
-    np.testing.assert_array_equal(found.radial, learnt.radial)
+    np.testing.assert_array_equal(found.values, learnt.values)
     assert found[1:] == (0.2, 0.1)
     with pytest.raises(InputError, match="another chip or other settings"):
-        radial.load(replace(checkpoint, identity="another"))
+        learning.load(replace(checkpoint, identity="another"))
 
 
 def test_groups_fall_into_one_half():
     frames = rgnn.datasets.load("li3po4-xtb", "train")
-    half = radial._parity(frames, "melt")
+    half = learning._parity(frames, "melt")
     for melt in {f.info["melt"] for f in frames}:
         assert (
             len({int(h) for h, f in zip(half, frames, strict=True) if f.info["melt"] == melt}) == 1
         )
     assert 0.3 < half.mean() < 0.7
-    assert set(radial._parity(frames[:3], "").tolist()) == {0, 1}
+    assert set(learning._parity(frames[:3], "").tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("wrong", [{"steps": -1}, {"rate": 0.0}, {"features": 0}, {"rows": 1}])

@@ -64,6 +64,7 @@ def force_workload(
     n_neighbours: int,
     skip_columns: Sequence[int] = (),
     learnt_degrees: int = 0,
+    channels: Sequence[tuple[int, int]] = (),
     activation_reads: int = 1,
     derivative_reads: int = 1,
 ) -> Workload:
@@ -76,8 +77,9 @@ def force_workload(
     and readout, each once forward and twice for the gradient; `skip_columns` counts, by degree, the
     channels that products around the chip pick and contract in the same way, and functions of
     `learnt_degrees` are combined before they drive the lines, those of every pair twice and those
-    of every density. Every activation and derivative is read as often as the last two arguments
-    say.
+    of every density. `channels` are, by degree, how many trained channels there are and of how many
+    inputs: mixed and pulled back once for every atom, contracted with the radial functions of
+    every pair twice. Every activation and derivative is read as often as the last two say.
     """
     if n_atoms < 1 or n_neighbours < 0:
         raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
@@ -107,6 +109,9 @@ def force_workload(
         digital += pairs * (2 * degree + 1) * 2 * picked
     for degree in range(learnt_degrees):
         digital += (2 * pairs + (2 * degree + 1) * n_species * n_atoms) * n_radial**2
+    for degree, (count, inputs) in enumerate(channels):
+        orders = 2 * degree + 1
+        digital += 2 * n_atoms * orders * count * inputs + 2 * pairs * orders * n_radial
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
 

@@ -4,6 +4,7 @@ The chip holds a pool of `candidates` times as many columns as the network keeps
 at random and never changed; which of them are read is all that is chosen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,7 +28,9 @@ class Blueprint:
     skip: tuple[Product, ...] = ()
     """Products that go around the chip."""
     skip_mixing: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
-    """What they pick of the densities, by degree: a single 1 per row."""
+    """What the first of them pick of the densities, by degree: a single 1 per row."""
+    wiring: tuple[tuple[int, ...], ...] = ()
+    """Trained channels that the others are made of, by degree; empty without any."""
     digital: dict[str, tuple[Float[np.ndarray, "_ n_in"], ...]] = field(default_factory=dict)
     """Matrices of `density` and `source` by degree, where they are not on the chip."""
 
@@ -43,7 +46,7 @@ class Blueprint:
 
     @property
     def picked(self) -> list[int]:
-        """Return how many channels are picked digitally, by degree."""
+        """Return how many inputs are picked digitally, by degree."""
         groups = (self.skip_mixing, *self.digital.values())
         return [sum(map(len, own)) for own in zip(*groups, strict=True)]
 
@@ -58,6 +61,7 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     weight = np.tile(density_weights(config), n_species)
     around = plan((0, config.skip_width, 0), lmax, 0, 0, ColumnCounter())
     skip, picks = complete(around, lmax, weight)
+    beside, wiring = _beside(config, [len(rows) for rows in picks])
     messages, sources = [], []
     if m.scalars:
         widths = (more * m.single_width, more * m.pair_width, more * m.triple_width)
@@ -79,7 +83,31 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
         shapes["edge"] = [(receiver.n_edge, m.n_radial)] if receiver.n_edge else []
         shapes["message"] = _shapes(counter, 1, lmax, m.scalars * m.n_radial)
     plans = tuple(own), tuple(messages), tuple(sources)
-    return Blueprint(*plans, shapes, skip, tuple(picks), digital)
+    return Blueprint(*plans, shapes, (*skip, *beside), tuple(picks), wiring, digital)
+
+
+def _beside(
+    config: ReservoirConfig, taken: Sequence[int]
+) -> tuple[list[Product], tuple[tuple[int, ...], ...]]:
+    """Return the products of trained channels, and which channel every factor is, by degree.
+
+    `taken` columns of every degree belong to others. Every channel is used equally often, in an
+    order that is the same for every network of these sizes.
+    """
+    t, lmax = config.trained, config.lmax
+    if not t.channels:
+        return [], ()
+    counter = ColumnCounter()
+    counter.used = {(0, degree): count for degree, count in enumerate(taken)}
+    widths = (0, t.pair_width, t.triple_width)
+    products = plan(widths, lmax, config.coupled_lmax, 0, counter)
+    rng, wiring = np.random.default_rng(0), []
+    for degree, count in enumerate(taken):
+        more = counter.used.get((0, degree), 0) - count
+        rounds = -(-more // t.channels)
+        order = [rng.permutation(t.channels) for _ in range(rounds)]
+        wiring.append(tuple(np.concatenate([np.zeros(0, int), *order])[:more].tolist()))
+    return products, tuple(wiring)
 
 
 def _shapes(columns: ColumnCounter, layer: int, lmax: int, n_in: int) -> list[tuple[int, int]]:

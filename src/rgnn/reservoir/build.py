@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rgnn.crossbar.build import Block, Periphery
+from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.combined import Combined
 from rgnn.crossbar.lines import of_outputs
 from rgnn.crossbar.matvec import AbstractMatVec, Exact
@@ -46,12 +47,16 @@ class Calibration:
     )
     """Learnt radial functions: what degree l and neighbours of an element send down line n is
     Σ_k R_k radial[l, element, k, n]. Empty where the functions are taken as they come."""
+    channels: Float[np.ndarray, "_degree _channel _in"] = field(
+        default_factory=lambda: np.zeros((0, 0, 0))
+    )
+    """Trained channels, combinations of the densities of every degree; empty without any."""
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
         parts = (self.reference_distance, self.limits, self.source_scale, self.scalar_centre)
-        learnt = (self.scalar_steepness, self.kept, self.radial)
+        learnt = (self.scalar_steepness, self.kept, self.radial, self.channels)
         return sum(p.size for p in (*parts, *learnt))
 
 
@@ -85,7 +90,7 @@ def assemble(
     decay = _decay(density_weights(config), inputs, dtype)
     repeats = Repeats(config.activation_reads, config.derivative_reads)
     layer = DensityLayer(radial, decay, arrays["density"], repeats)
-    picks = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.skip_mixing)
+    picks = _beside(design, calibration, dtype)
     skip = Skip(DensityLayer(radial, decay, _shaped(picks, calibration, dtype)), design.skip)
     if not config.message.scalars:
         return Reservoir(layer, skip, design.own)
@@ -125,6 +130,17 @@ def _message(
         decay=_decay(radial_weights(m.n_radial, config.decay), m.scalars * m.n_radial, dtype),
         mixing=arrays["message"],
         repeats=layer.repeats,
+    )
+
+
+def _beside(design: Blueprint, calibration: Calibration, dtype: str) -> tuple[AbstractMatVec, ...]:
+    """Return the digital matrices of the products that go around the chip, by degree."""
+    picks = [jnp.asarray(matrix, dtype) for matrix in design.skip_mixing]
+    if not design.wiring:
+        return tuple(Exact(own) for own in picks)
+    return tuple(
+        Channels(picks=own, channels=jnp.asarray(channels, dtype), wiring=wiring)  # pyright: ignore[reportCallIssue]
+        for own, channels, wiring in zip(picks, calibration.channels, design.wiring, strict=True)
     )
 
 

@@ -31,10 +31,11 @@ def calibrate(
     sample: Sample,
     dtype: str,
     radial: Float[np.ndarray, "_degree _species _function _function"],
+    channels: Float[np.ndarray, "_degree _channel _in"],
 ) -> Calibration:
     """Return input ranges and the scales of the message step, from sampled surroundings.
 
-    `radial` holds learnt radial functions; it is empty where there are none.
+    `radial` holds learnt radial functions, `channels` trained channels; both may be empty.
 
     Noise-free passes through the network: one for the densities and the source of the messages,
     one more for the message densities, which depend on how the scalars were centred.
@@ -47,6 +48,7 @@ def calibrate(
         np.zeros(n_scalar),
         np.ones(n_scalar),
         radial=radial,
+        channels=channels,
     )
     if not design.all_shapes:
         return start  # nothing on the chip, nothing to calibrate

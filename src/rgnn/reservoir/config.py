@@ -47,6 +47,28 @@ class MessageConfig:
 
 
 @dataclass(frozen=True)
+class TrainedConfig:
+    """Products of trained channels, a small digital network beside the frozen one."""
+
+    channels: int = 0
+    """Channels of every degree, linear combinations of the neighbour densities whose numbers are
+    trained: 24 … 32, say; 0 leaves them out. They carry without read noise what random products of
+    stiff molecules lose on a noisy chip, and are worth three to four random products each."""
+    pair_width: int = 24
+    """Products of two channels per degree."""
+    triple_width: int = 40
+    """Products of three channels per coupling path."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.channels <= 256, f"trained.channels: 0 … 256, got {self.channels}")
+        widths = (self.pair_width, self.triple_width)
+        _require(0 <= min(widths) and max(widths) <= 4096, f"trained widths {widths} are absurd")
+        _require(
+            not self.channels or max(widths) > 0, "trained channels need products: raise a width"
+        )
+
+
+@dataclass(frozen=True)
 class ReservoirConfig:
     """Sizes of the frozen network. Width is the main lever on accuracy."""
 
@@ -71,6 +93,7 @@ class ReservoirConfig:
     skip_width: int = 0
     """Products of two densities per degree that go around the chip: digital, single channels, the
     smoothest first. They carry the stiff angles of molecules without read noise."""
+    trained: TrainedConfig = field(default_factory=TrainedConfig)
     family: Family = "random"
     """Products of random mixtures read off the chip, or the complete symmetric basis (linear ACE)
     as a digital yardstick. With messages it is what the nodes know: scalars are random reads of
@@ -112,6 +135,11 @@ class ReservoirConfig:
             self.family == "random" or (self.candidates == 1 and self.skip_width == 0),
             "the complete family takes the smoothest products, all of them digital: set "
             "candidates=1 and skip_width=0",
+        )
+        _require(
+            not self.trained.channels or (self.family == "random" and not self.message.scalars),
+            "trained channels stand beside random products without messages: set "
+            "trained.channels=0, or family=random and message.scalars=0",
         )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(0 <= self.tilt <= 10, f"tilt must lie in 0 … 10, got {self.tilt}")

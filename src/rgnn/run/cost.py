@@ -182,6 +182,7 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         n_neighbours=neighbours,
         skip_columns=design.picked,
         learnt_degrees=len(field.calibration.radial),
+        channels=[own.shape for own in field.calibration.channels],
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
     )

@@ -1,7 +1,7 @@
 """Everything a force fit can be told."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rgnn.core.errors import InputError
 from rgnn.crossbar.build import Periphery
@@ -59,28 +59,45 @@ class BaselineConfig:
 
 
 @dataclass(frozen=True)
-class RadialConfig:
-    """Radial functions learnt from the training data, one set for every degree and element."""
+class LearningConfig:
+    """How digital numbers are learnt along the derivative of the error that halves of the training
+    data make on each other, each step after solving for the readout again."""
 
-    steps: int = 0
-    """Steps along the derivative of the error that halves of the training data make on each other,
-    each after solving for the readout again. 0 takes the functions as they come; 25 take a quarter
-    off the force error of a narrow network of a molecule, a tenth or less off a wide one's. A fit
-    with a prior model takes that model's functions instead."""
-    rate: float = 0.03
+    name: ClassVar[str] = "channels"
+
+    steps: int = 25
+    """Steps. 0 leaves trained channels random."""
+    rate: float = 0.1
     """Largest change of an entry in the first step; the steps shrink to nothing."""
-    features: int = 640
-    """Invariants of the network they are learnt on: the first ones of every kind, noise-free."""
+    features: int = 64
+    """Random invariants of the network they are learnt beside: the first ones of every kind,
+    noise-free."""
     rows: int = 40_000
     """Most force components they are learnt from, of frames at even distances."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.steps <= 1000:
-            raise InputError(f"radial.steps must lie in 0 … 1000, got {self.steps}")
+            raise InputError(f"{self.name}.steps must lie in 0 … 1000, got {self.steps}")
         if not 0 < self.rate <= 1:
-            raise InputError(f"radial.rate must lie in 0 … 1, got {self.rate}")
+            raise InputError(f"{self.name}.rate must lie in 0 … 1, got {self.rate}")
         if self.features < 1 or self.rows < 3:
-            raise InputError(f"radial: at least 1 feature and 3 rows, got {self}")
+            raise InputError(f"{self.name}: at least 1 feature and 3 rows, got {self}")
+
+
+@dataclass(frozen=True)
+class RadialConfig(LearningConfig):
+    """Radial functions learnt from the training data, one set for every degree and element."""
+
+    name: ClassVar[str] = "radial"
+
+    steps: int = 0
+    """Steps. 0 takes the functions as they come; 25 take a quarter off the force error of a narrow
+    network of a molecule, a tenth or less off a wide one's. A fit with a prior model takes that
+    model's functions instead."""
+    rate: float = 0.03
+    """Largest change of an entry in the first step; the steps shrink to nothing."""
+    features: int = 640
+    """Invariants of the network they are learnt on: the first ones of every kind, noise-free."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,7 @@ class ForceConfig:
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     ridge: RidgeConfig = field(default_factory=RidgeConfig)
     radial: RadialConfig = field(default_factory=RadialConfig)
+    channels: LearningConfig = field(default_factory=LearningConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     reads: int = 2
@@ -124,6 +142,11 @@ class ForceConfig:
             raise InputError("a gated readout needs a network without messages: message.scalars=0")
         if self.radial.steps and self.reservoir.message.scalars:
             raise InputError("radial functions are learnt without messages only: message.scalars=0")
+        if self.radial.steps and self.reservoir.trained.channels:
+            raise InputError(
+                "learn radial functions or trained channels, which hold them: set radial.steps=0 "
+                "or reservoir.trained.channels=0"
+            )
         if not 0 <= self.uncertainty.samples <= 1024:
             raise InputError(f"uncertainty.samples must lie in 0 … 1024, got {self.uncertainty}")
         if not (0 <= self.uncertainty.groups <= 100 and self.uncertainty.group_rows >= 3):

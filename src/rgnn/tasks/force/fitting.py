@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -20,7 +21,7 @@ from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
-from rgnn.tasks.force import baseline, engine, radial, readout, selection, training
+from rgnn.tasks.force import baseline, engine, learning, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
 from rgnn.tasks.force.model import ForceField
@@ -269,38 +270,69 @@ def _kinds(
 def _calibrated(
     course: _Course, design: Blueprint, blocks: Sequence[Block], checkpoint: training.Checkpoint
 ) -> tuple[Calibration, dict[str, float]]:
-    """Return the calibration of the network, and what learning radial functions gained.
+    """Return the calibration of the network, and what learning its digital parts gained.
 
     Ranges are set on frames spread over the training set, once more behind learnt functions.
     """
     config, sample = course.config, _spread_out(course.frames, _SAMPLE)
     distances = reference_distances(sample, course.elements, config.reservoir.cutoff)
     around = [(course.build(frame.structure), len(frame)) for frame in sample]
+    none = np.zeros((0, 0, 0, 0))
 
-    def calibrated(functions: Float[np.ndarray, "_degree _species n n"]) -> Calibration:
-        return calibrate(
-            config.reservoir, design, distances, blocks, around, config.precision, functions
-        )
+    def calibrated(
+        functions: Float[np.ndarray, "_degree _species n n"],
+        channels: Float[np.ndarray, "_degree _channel _in"],
+    ) -> Calibration:
+        settings, dtype = config.reservoir, config.precision
+        return calibrate(settings, design, distances, blocks, around, dtype, functions, channels)
 
-    plain = calibrated(np.zeros((0, 0, 0, 0)))
+    plain = calibrated(none, _first_channels(course))
+    if config.reservoir.trained.channels and config.channels.steps:
+        learnt = _learnt(course, learning.CHANNELS, plain, design, blocks, checkpoint)
+        return replace(plain, channels=learnt.values), _gained(learnt)
     if not config.radial.steps:
         return plain, {}
-    learnt = radial.load(checkpoint)
-    if learnt is None:
-        learnt = _learnt(course, plain, design, blocks)
-        radial.save(learnt, checkpoint)
-    return calibrated(learnt.radial), {
+    one = np.eye(config.reservoir.n_function)
+    start = replace(
+        plain, radial=np.tile(one, (config.reservoir.lmax + 1, len(course.elements), 1, 1))
+    )
+    learnt = _learnt(course, learning.RADIAL, start, design, blocks, checkpoint)
+    return calibrated(learnt.values, plain.channels), _gained(learnt)
+
+
+def _gained(learnt: learning.Learnt) -> dict[str, float]:
+    return {
         "halves_force_rmse_before": learnt.before,
         "halves_force_rmse_after": learnt.after,
     }
 
 
+def _first_channels(course: _Course) -> Float[np.ndarray, "_degree _channel _in"]:
+    """Return random channels; none at all where none are trained."""
+    settings = course.config.reservoir
+    if not settings.trained.channels:
+        return np.zeros((0, 0, 0))
+    key = keys.child(keys.root(course.seed), "trained channels")
+    inputs = len(course.elements) * settings.n_function
+    shape = (settings.lmax + 1, settings.trained.channels, inputs)
+    return np.asarray(jax.random.normal(key, shape), np.float64)
+
+
 def _learnt(
-    course: _Course, plain: Calibration, design: Blueprint, blocks: Sequence[Block]
-) -> radial.Learnt:
-    """Return radial functions learnt on noise-free reads of a part of the network."""
+    course: _Course,
+    part: learning.Part,
+    start: Calibration,
+    design: Blueprint,
+    blocks: Sequence[Block],
+    checkpoint: training.Checkpoint,
+) -> learning.Learnt:
+    """Return what is learnt on noise-free reads of a part of the network, or was before."""
     c = course.config
-    share = min(1.0, c.radial.features / sum(design.widths))
+    settings = c.radial if part is learning.RADIAL else c.channels
+    found = learning.load(checkpoint)
+    if found is not None:
+        return found
+    share = min(1.0, settings.features / sum(design.widths))
     ends = np.cumsum(design.widths)
     kept = np.concatenate(
         [
@@ -308,13 +340,13 @@ def _learnt(
             for end, width in zip(ends, design.widths, strict=True)
         ]
     )
-    one = np.eye(c.reservoir.n_function)
-    start = np.tile(one, (c.reservoir.lmax + 1, len(course.elements), 1, 1))
-    narrow = replace(plain, kept=kept, radial=start)
     lines = lines_read(design, blocks, kept)
-    network = assemble(c.reservoir, narrow, lines, Periphery("exact"), c.precision)
-    by = c.uncertainty.group_by
-    return radial.learn(network, course.frames, course.build, by, c.radial, course.progress)
+    calibration = replace(start, kept=kept)
+    network = assemble(c.reservoir, calibration, lines, Periphery("exact"), c.precision)
+    by, build = c.uncertainty.group_by, course.build
+    found = learning.learn(network, part, course.frames, build, by, settings, course.progress)
+    learning.save(found, checkpoint)
+    return found
 
 
 def reference_distances(

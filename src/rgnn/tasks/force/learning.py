@@ -1,12 +1,13 @@
-"""Radial functions learnt so that two halves of the training data predict each other better.
+"""Small digital parts learnt so that two halves of the training data predict each other better.
 
-Between the neighbour densities and the chip stands a small digital matrix for every degree and
-every element of the neighbours. It starts as the identity; its entries follow the exact derivative
-of the error the readout makes on data it was not solved on (`readout.halves`), every step after a
-new solution in closed form. The mixing matrices on the chip stay as they are.
+There are two: radial functions, a matrix for every degree and every element of the neighbours
+between their densities and the chip, which starts as the identity; and the trained channels beside
+the chip. Their entries follow the exact derivative of the error the readout makes on data it was
+not solved on (`readout.halves`), every step after a new solution in closed form. The mixing
+matrices on the chip stay as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,13 +19,14 @@ from jaxtyping import Array, Float, Int
 
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
+from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.combined import Combined
 from rgnn.io.splits import thin
 from rgnn.readout.halves import Crossed, Half, cotangents, crossed
 from rgnn.reservoir.layer import DensityLayer
 from rgnn.reservoir.reservoir import Reservoir, Surroundings
 from rgnn.tasks.force import engine, training
-from rgnn.tasks.force.config import RadialConfig
+from rgnn.tasks.force.config import LearningConfig
 from rgnn.tasks.force.rows import assemble
 from rgnn.tasks.force.training import Progress
 
@@ -52,13 +54,24 @@ _RETUNE = 4
 _FIRST, _SECOND = 0.8, 0.95
 """Memory of Adam (arXiv:1412.6980) for slopes and their squares; there are few steps."""
 
-Blocks = Float[Array | np.ndarray, "n_degree n_species n_function n_function"]
+Values = Float[Array | np.ndarray, "n_degree *rest"]
+
+
+class Part(NamedTuple):
+    """Numbers of a network that can be learnt."""
+
+    name: str
+    take: Callable[[Reservoir], Float[Array, "n_degree *rest"]]
+    put: Callable[[Reservoir, Values], Reservoir]
+    """Returns the network with other values in their place."""
+    floor: float
+    """Slopes this much smaller than is typical move an entry less than others."""
 
 
 class Learnt(NamedTuple):
-    """Radial functions and what they gained."""
+    """What was learnt, and what it gained."""
 
-    radial: Float[np.ndarray, "n_degree n_species n_function n_function"]
+    values: Float[np.ndarray, "n_degree *rest"]
     before: float
     """Force error [eV/Å] between the halves before the first step."""
     after: float
@@ -87,48 +100,49 @@ class _Data:
 
 def learn(
     network: Reservoir,
+    part: Part,
     frames: Sequence[Frame],
     build: engine.Builder,
     group_by: str,
-    settings: RadialConfig,
+    settings: LearningConfig,
     progress: Progress | None,
 ) -> Learnt:
-    """Return the radial functions in front of `network`, which starts with identities there.
+    """Return better values for `part` of the network, starting from those it has.
 
     The network has no messages. `group_by` names what frames of one half share; otherwise
     neighbouring frames do. Raises InputError for fewer frames than make two halves.
     """
     if len(frames) < _FEWEST:
         raise InputError(
-            f"radial functions are learnt from two halves of the data, at least {_FEWEST} frames; "
-            f"got {len(frames)}: set radial.steps=0"
+            f"{part.name} are learnt from two halves of the data, at least {_FEWEST} frames; "
+            f"got {len(frames)}: set radial.steps=0 and reservoir.trained.channels=0"
         )
     data = _data(frames, build, group_by, settings.rows)
-    radial = np.asarray(_blocks(network), np.float64)
+    values = np.asarray(part.take(network), np.float64)
     scale = _units(network, data)
-    slope, square, strength, errors = np.zeros_like(radial), np.zeros_like(radial), None, []
+    slope, square, strength, errors = np.zeros_like(values), np.zeros_like(values), None, []
     for step in range(settings.steps):
-        own = _with_blocks(network, engine.as_dtype(radial, network.layer.decay.dtype.name))
+        own = part.put(network, engine.as_dtype(values, network.layer.decay.dtype.name))
         halves = _halves(own, data, scale)
         if strength is None or step % _RETUNE == 0:
             strength = _strength(halves, strength)
         found = crossed(halves, strength)
         errors.append(found.error)
-        gradient = _gradient(own, data, halves, found, scale)
+        gradient = _gradient(own, part, data, halves, found, scale)
         slope = _FIRST * slope + (1 - _FIRST) * gradient
         square = _SECOND * square + (1 - _SECOND) * gradient**2
         fair = np.sqrt(square / (1 - _SECOND ** (step + 1)))
-        floor = 1e-3 * np.sqrt(np.mean(gradient**2))
+        floor = part.floor * np.sqrt(np.mean(gradient**2))
         rate = settings.rate * (1 - step / settings.steps)
-        radial = radial - rate * slope / (1 - _FIRST ** (step + 1)) / (fair + floor)
+        values = values - rate * slope / (1 - _FIRST ** (step + 1)) / (fair + floor)
         if progress is not None:
-            progress("radial functions", step + 1, settings.steps)
-    return Learnt(radial, errors[0], errors[-1])
+            progress(part.name, step + 1, settings.steps)
+    return Learnt(values, errors[0], errors[-1])
 
 
 def save(learnt: Learnt, checkpoint: training.Checkpoint) -> None:
-    """Write learnt radial functions beside the sums of an unfinished fit."""
-    own = checkpoint.of_pass("radial")
+    """Write what was learnt beside the sums of an unfinished fit."""
+    own = checkpoint.of_pass("learnt")
     if own.path is not None:
         arrays = {name: np.asarray(value) for name, value in learnt._asdict().items()}
         training.write(own.path, {"identity": np.array(own.identity), **arrays})
@@ -136,11 +150,11 @@ def save(learnt: Learnt, checkpoint: training.Checkpoint) -> None:
 
 def load(checkpoint: training.Checkpoint) -> Learnt | None:
     """Return what `save` wrote in an earlier run; None where there is nothing to continue."""
-    own = checkpoint.of_pass("radial")
+    own = checkpoint.of_pass("learnt")
     if not own.resume or own.path is None or not own.path.exists():
         return None
     arrays = training.read(own.path, own.identity)
-    return Learnt(arrays["radial"], float(arrays["before"]), float(arrays["after"]))
+    return Learnt(arrays["values"], float(arrays["before"]), float(arrays["after"]))
 
 
 def _data(frames: Sequence[Frame], build: engine.Builder, group_by: str, most_rows: int) -> _Data:
@@ -178,13 +192,32 @@ def _blocks(network: Reservoir) -> Float[Array, "n_degree n_species n_function n
     return jnp.stack([mv.blocks for mv in network.layer.mixing if isinstance(mv, Combined)])
 
 
-def _with_blocks(network: Reservoir, blocks: Blocks) -> Reservoir:
+def _with_blocks(network: Reservoir, blocks: Values) -> Reservoir:
     """Return the network behind other radial functions."""
 
     def where(n: Reservoir) -> list:
         return [mv.blocks for layer in _layers(n) for mv in layer.mixing]  # pyright: ignore[reportAttributeAccessIssue]
 
     return eqx.tree_at(where, network, list(blocks) * len(_layers(network)))
+
+
+def _channels(network: Reservoir) -> Float[Array, "n_degree n_channel n_in"]:
+    """Return what the channels beside the chip are made of."""
+    own = network.skip.layer.mixing
+    return jnp.stack([mv.channels for mv in own if isinstance(mv, Channels)])
+
+
+def _with_channels(network: Reservoir, channels: Values) -> Reservoir:
+    """Return the network with other channels beside the chip."""
+
+    def where(n: Reservoir) -> list:
+        return [mv.channels for mv in n.skip.layer.mixing]  # pyright: ignore[reportAttributeAccessIssue]
+
+    return eqx.tree_at(where, network, list(channels))
+
+
+RADIAL = Part("radial functions", _blocks, _with_blocks, floor=1e-3)
+CHANNELS = Part("trained channels", _channels, _with_channels, floor=0.1)
 
 
 def _units(network: Reservoir, data: _Data) -> Float[np.ndarray, "n_species n_feature"]:
@@ -235,12 +268,13 @@ def _strength(halves: tuple[Half, Half], last: float | None) -> float:
 
 def _gradient(
     network: Reservoir,
+    part: Part,
     data: _Data,
     halves: tuple[Half, Half],
     found: Crossed,
     scale: Float[np.ndarray, "n_species n_feature"],
-) -> Float[np.ndarray, "n_degree n_species n_function n_function"]:
-    """Return the derivative of the error between the halves by the radial functions."""
+) -> Float[np.ndarray, "n_degree *rest"]:
+    """Return the derivative of the error between the halves by the values of `part`."""
     dtype = network.layer.decay.dtype.name
     vectors = np.concatenate([found.weights, found.adjoint])
     weights = engine.as_dtype(vectors.reshape(4, data.n_species, -1) * scale, dtype)
@@ -253,27 +287,28 @@ def _gradient(
         *parts, by_energy[:, mine] = np.split(both, ends, axis=1)
         by_forces |= dict(zip(mine, parts, strict=True))
     by_energy = by_energy @ data.project
-    blocks = _blocks(network)
-    total = np.zeros(blocks.shape)
+    values = part.take(network)
+    total = np.zeros(values.shape)
     for i, around in enumerate(data.around):
         n_atom = len(around.full.species)
         padded = np.zeros((4, n_atom, 3))
         padded[:, : len(data.frames[i])] = by_forces[i].reshape(4, -1, 3)
         cotangent = engine.as_dtype(by_energy[:, i], dtype), engine.as_dtype(padded, dtype)
-        total += np.asarray(_pull(blocks, network, around, weights, cotangent), np.float64)
+        total += np.asarray(_pull(values, network, part, around, weights, cotangent), np.float64)
     return total
 
 
 @eqx.filter_jit
 def _pull(
-    blocks: Blocks,
+    values: Values,
     network: Reservoir,
+    part: Part,
     around: Surroundings,
     weights: Float[Array, "k n_species n_feature"],
     cotangent: tuple[Float[Array, " k"], Float[Array, "k n_atom 3"]],
-) -> Blocks:
+) -> Values:
     """Return the derivative of cotangent · (energies, forces) of several readouts."""
-    _, back = jax.vjp(lambda b: _predicted(_with_blocks(network, b), around, weights), blocks)
+    _, back = jax.vjp(lambda v: _predicted(part.put(network, v), around, weights), values)
     return back(cotangent)[0]
 
 

@@ -1,0 +1,183 @@
+"""Trained channels beside the chip."""
+
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import force_models
+import rgnn
+from rgnn.core.errors import InputError
+from rgnn.cost.count import force_workload
+from rgnn.crossbar.build import Periphery
+from rgnn.crossbar.channels import Channels
+from rgnn.crossbar.matvec import Exact
+from rgnn.readout.halves import crossed
+from rgnn.reservoir.blueprint import blueprint
+from rgnn.reservoir.config import MessageConfig, TrainedConfig
+from rgnn.tasks.force import engine, learning, storage
+from rgnn.tasks.force.config import GateConfig, LearningConfig, RadialConfig
+from rgnn.tasks.force.model import Predictor
+
+TRAINED = TrainedConfig(channels=5, pair_width=6, triple_width=4)
+PLAIN = replace(force_models.SMALL, message=MessageConfig(scalars=0), trained=TRAINED)
+KEY = jax.random.key(0)
+
+
+@cache
+def model(steps: int = 3) -> rgnn.ForceField:
+    settings = replace(
+        force_models.config(), reservoir=PLAIN, channels=LearningConfig(steps, features=12)
+    )
+    return rgnn.ForceField.fit(rgnn.datasets.load("li3po4-xtb", "train")[::16], config=settings)
+
+
+def test_channels_are_one_matrix():
+    rng = np.random.default_rng(0)
+    picks, channels = rng.normal(size=(2, 6)), rng.normal(size=(3, 6))
+    with engine.arithmetic("float64"):
+        mv = Channels(picks=jnp.asarray(picks), channels=jnp.asarray(channels), wiring=(2, 0, 2))  # pyright: ignore[reportCallIssue]
+        whole = np.concatenate([picks, channels[[2, 0, 2]]])
+        x = jnp.asarray(rng.normal(size=(4, 6)))
+        for read in (mv, mv.tangent, Exact(mv.weight), lambda x: mv.repeated(x, 2)):
+            np.testing.assert_allclose(read(x), x @ whole.T)
+        np.testing.assert_allclose(mv.tangent_law(x).drive @ mv.weight.T, x @ whole.T)
+        np.testing.assert_allclose(mv.driven(2, 4)(x[:, 2:4]), x[:, 2:4] @ whole[:, 2:4].T)
+        assert mv.read_variance.shape == (5, 0)
+
+
+def test_every_channel_is_used_and_none_more_than_once_more_than_others():
+    design = blueprint(PLAIN, 3)
+    for degree, wiring in enumerate(design.wiring):
+        counts = np.bincount(wiring, minlength=TRAINED.channels)
+        assert counts.max() - counts.min() <= 1
+        columns = [f for p in design.skip for f in p.factors if f.degree == degree]
+        widths = [p.width for p in design.skip for f in p.factors if f.degree == degree]
+        taken = [
+            c for f, w in zip(columns, widths, strict=True) for c in range(f.start, f.start + w)
+        ]
+        assert sorted(taken) == list(range(len(design.skip_mixing[degree]) + len(wiring)))
+    assert blueprint(replace(PLAIN, trained=TrainedConfig()), 3).wiring == ()
+
+
+def test_derivative_is_that_of_solving_again():
+    """The error between the halves after a small change, everything solved again."""
+    own = model()
+    frames = rgnn.datasets.load("li3po4-xtb", "train")[:8:2]
+    network, part = own.reservoir, learning.CHANNELS
+    with engine.arithmetic("float64"):
+        build = engine.Builder(own.elements, own.config.reservoir)
+        data = learning._data(frames, build, "", 10_000)
+        scale = learning._units(network, data)
+        halves = learning._halves(network, data, scale)
+        strength = 1e-6 * float(np.diagonal(halves[0].gram).mean())
+        found = crossed(halves, strength)
+        gradient = learning._gradient(network, part, data, halves, found, scale)
+        direction = np.random.default_rng(1).normal(size=gradient.shape)
+
+        def loss(step: float) -> float:
+            values = np.asarray(part.take(network)) + step * direction
+            moved = part.put(network, engine.as_dtype(values, "float64"))
+            own = learning._halves(moved, data, scale)
+            return crossed(own, strength).error ** 2 * (own[0].judged + own[1].judged) / 2
+
+        step = 1e-5
+        slope = (loss(step) - loss(-step)) / (2 * step)
+    assert float((gradient * direction).sum()) == pytest.approx(slope, rel=1e-4)
+
+
+def test_learning_helps_the_halves_and_changes_nothing_on_the_chip():
+    own, random = model(), model(0)
+    summary = own.readout.summary
+    assert summary["halves_force_rmse_after"] < 0.98 * summary["halves_force_rmse_before"]
+    assert not [name for name in random.readout.summary if name.startswith("halves")]
+    assert own.calibration.channels.shape == random.calibration.channels.shape == (3, 5, 12)
+    assert np.abs(own.calibration.channels - random.calibration.channels).max() > 0.05
+    for mine, theirs in zip(own.blocks, random.blocks, strict=True):
+        np.testing.assert_array_equal(mine.weight, theirs.weight)
+    bare = replace(own.calibration, channels=np.zeros((0, 0, 0)))
+    assert own.calibration.size == bare.size + 3 * 5 * 12
+
+
+@pytest.mark.parametrize("rung", ["exact", "quantised", "crossbar"])
+def test_forces_are_minus_the_gradient_of_the_energy(rung):
+    """On noisy rungs what goes past the chip only: the readout of everything else is taken away."""
+    own = model().on(periphery=Periphery(rung))
+    beside = own.reservoir.n_skip
+    weights = own.readout.weights.copy()
+    weights[:, beside:] = 0 if rung != "exact" else weights[:, beside:]
+    own = replace(own, readout=replace(own.readout, weights=weights))
+    structure = force_models.test_frames()[0].structure
+    predictor, h, atom, axis = Predictor(own), 1e-3, 17, 1
+
+    def predict(shift: float):
+        positions = structure.positions.copy()
+        positions[atom, axis] += shift
+        return predictor(replace(structure, positions=positions), key=KEY, uncertainty=False)
+
+    slope = (predict(h).energy - predict(-h).energy) / (2 * h)
+    found = predict(0.0).forces
+    assert found[atom, axis] == pytest.approx(-slope, abs=1e-5)
+    assert np.abs(found).max() > 0.1
+
+
+def test_rows_of_the_fit_are_the_forces():
+    own, frame = model(), force_models.test_frames()[0]
+    with engine.arithmetic("float64"):
+        around = engine.Builder(own.elements, own.config.reservoir)(frame.structure)
+        design = engine.as_numpy(engine.design(own.reservoir, around, None))
+        rows = learning.assemble(around, len(own.elements), design)
+    forces = rows.forces.reshape(3 * len(frame), -1) @ own.readout.weights.ravel()
+    expected = Predictor(own)(frame.structure, key=KEY, uncertainty=False).forces
+    np.testing.assert_allclose(forces, expected.ravel(), atol=1e-8)
+
+
+def test_files_hold_the_channels(tmp_path):
+    own = model()
+    storage.save(own, tmp_path / "model.safetensors")
+    again = storage.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.calibration.channels, own.calibration.channels)
+    frame = force_models.test_frames()[0]
+    one, two = (m.predict([frame], uncertainty=False)[0].forces for m in (own, again))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_gate_and_chosen_columns_go_with_them():
+    settings = replace(
+        force_models.config(),
+        reservoir=replace(PLAIN, candidates=2),
+        channels=LearningConfig(1, features=12),
+        gate=GateConfig(1),
+    )
+    own = rgnn.ForceField.fit(force_models.training_frames(), config=settings)
+    found = own.evaluate(force_models.test_frames())
+    assert np.isfinite(found["force_rmse_meV_per_A"])
+
+
+def test_the_bill_holds_their_digital_work():
+    sizes = {"n_species": 3, "n_radial": 4, "n_feature": 10, "n_atoms": 5, "n_neighbours": 20}
+    without = force_workload({}, **sizes)
+    found = force_workload({}, **sizes, channels=[(2, 12), (2, 12)])
+    mixing, pairs = 2 * 5 * (1 + 3) * 2 * 12, 2 * 100 * (1 + 3) * 4
+    assert found.digital_macs - without.digital_macs == mixing + pairs
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"channels": -1}, {"triple_width": 5000}, {"channels": 2, "pair_width": 0, "triple_width": 0}],
+)
+def test_absurd_sizes_are_refused(wrong):
+    with pytest.raises(InputError, match="trained"):
+        TrainedConfig(**wrong)
+
+
+def test_what_they_cannot_stand_beside_is_refused():
+    with pytest.raises(InputError, match=r"trained\.channels=0"):
+        replace(force_models.SMALL, trained=TRAINED)
+    with pytest.raises(InputError, match=r"radial\.steps=0"):
+        replace(force_models.config(), reservoir=PLAIN, radial=RadialConfig(1))
+    with pytest.raises(InputError, match=r"channels\.rate"):
+        LearningConfig(rate=0.0)
