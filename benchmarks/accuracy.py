@@ -38,7 +38,7 @@ from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames, write_frames
-from rgnn.reservoir.config import MessageConfig, ReservoirConfig
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
 from rgnn.tasks.force.config import (
     BaselineConfig,
     ForceConfig,
@@ -110,16 +110,29 @@ MOLECULE = {
     "learnt near chosen": size(0, STEPS, pair_width=80, triple_width=128, candidates=2, **NEAR),
     "learnt near": size(0, STEPS, pair_width=64, triple_width=96, **NEAR),
     "learnt near gated": size(1, STEPS, pair_width=64, triple_width=96, **NEAR),
+    "trained": size(pair_width=80, triple_width=112, trained=TrainedConfig(32, 64, 64)),
     **FAMILIES,
 }
 MOLECULE |= {
     f"xtb {name}": over("GFN2-xTB", MOLECULE[name])
-    for name in ("small", "medium", "chosen", "skip", "near", "near chosen", "learnt near chosen")
+    for name in (
+        "small",
+        "medium",
+        "chosen",
+        "skip",
+        "trained",
+        "near",
+        "near chosen",
+        "learnt near chosen",
+    )
 }
+MOLECULE["near trained"] = size(
+    pair_width=64, triple_width=96, trained=TrainedConfig(32, 64, 64), **NEAR
+)
 MOLECULE["near skip"] = size(pair_width=64, triple_width=96, skip_width=128, **NEAR)
 MOLECULE |= {
     f"scaled xtb {name}": over("GFN1-xTB", MOLECULE[name], 0)
-    for name in ("learnt near chosen", "near skip")
+    for name in ("learnt near chosen", "near skip", "near trained")
 }
 CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),
