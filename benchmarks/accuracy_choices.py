@@ -2,9 +2,10 @@
 `python benchmarks/accuracy_choices.py DATA [--only …]`.
 
 Every variant is fitted to some frames of a training file and judged on others of the same file:
-molecules on the first 200 and on 50 of the last 60, the glass on six melts and on the two left out,
-the PBE glass on two melts and on the third, each in turn, molybdenum, LiPS and LiPS20 on 150 frames
-drawn at random and on 40 … 56 others, the heating ramps of LiPS20 on 280 frames and on later ones.
+molecules on the first 200 (440 on a noisy chip) and on 50 of the last 60, the glass on six melts
+and on the two left out, the PBE glass on two melts and on the third, each in turn, molybdenum, LiPS
+and LiPS20 on 150 frames drawn at random and on 40 … 56 others, the heating ramps of LiPS20 on 280
+frames and on later ones.
 Prints force RMSE and MAE [meV/Å], the error relative to the forces [%], the number of features and
 CPU seconds; one chip seed unless told. DATA as for accuracy.py.
 """
@@ -20,8 +21,10 @@ import numpy as np
 import rgnn
 from accuracy import over, size
 from rgnn.core.structure import Frame
+from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames
+from rgnn.reservoir.config import TrainedConfig
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 
 Split = tuple[Sequence[Frame], Sequence[Frame]]
@@ -30,12 +33,12 @@ Split = tuple[Sequence[Frame], Sequence[Frame]]
 Reader = Callable[[Path], list[Split]]
 
 
-def molecule(name: str) -> Reader:
+def molecule(name: str, fitted: int = 200) -> Reader:
     """Return a function that reads the split of a molecule."""
 
     def split(data: Path) -> list[Split]:
         frames = read_frames(data / name / "train_300K.extxyz")
-        return [(frames[:200], frames[440:490])]
+        return [(frames[:fitted], frames[440:490])]
 
     return split
 
@@ -87,12 +90,18 @@ def glass(data: Path) -> list[Split]:
     return [(own[::2], [f for f in frames if f.info["melt"] in melts[-2:]][::3])]
 
 
+def noisy(network: ForceConfig) -> ForceConfig:
+    """Return the network over GFN2-xTB on a chip with read noise."""
+    return replace(over("GFN2-xTB", network), periphery=Periphery("crossbar"))
+
+
 def by_melt(network: ForceConfig) -> ForceConfig:
     """Return the network over GFN1-xTB, its prior tuned on melts left out."""
     return replace(over("GFN1-xTB", network), uncertainty=UncertaintyConfig(group_by="melt"))
 
 
 NARROW = {"pair_width": 24, "triple_width": 40}
+MEDIUM = {"pair_width": 64, "triple_width": 96}
 TILT = {"single_width": 4, "pair_width": 10, "triple_width": 47, "tilt": 0.25}
 METAL = {"pair_width": 64, "triple_width": 64}
 GLASS = {"single_width": 48, "pair_width": 32, "triple_width": 40}
@@ -107,6 +116,15 @@ CASES: dict[str, tuple[Reader, dict[str, ForceConfig]]] = {
             "near 2 Å, far 0.1": size(**NARROW, near=2.0, far_weight=0.1),
             "tilt 0.25": size(**TILT),
             "learnt, 25 steps": size(0, 25, **NARROW),
+            "trained channels, 25 steps": size(**NARROW, trained=TrainedConfig(24)),
+        },
+    ),
+    "acac, noisy": (
+        molecule("acac", 440),
+        {
+            "128 pairs a degree around the chip": noisy(size(**MEDIUM, skip_width=128)),
+            "24 trained channels": noisy(size(**MEDIUM, trained=TrainedConfig(24))),
+            "32 trained channels": noisy(size(**MEDIUM, trained=TrainedConfig(32, 64, 64))),
         },
     ),
     "3bpa": (
