@@ -2,8 +2,9 @@
 
 ρ_00,(s n) is computed digitally before anything enters the chip; handing it to the readout costs
 nothing and carries the large, stiff pair forces. Products of two densities of single channels –
-the smoothest combinations of the complete basis – do the same for the stiff angles of molecules.
-The chip is left with what needs many bodies: small corrections, whose read noise is small too.
+the smoothest combinations of the complete basis – do the same for the stiff angles of molecules,
+and products of trained channels (`crossbar.channels`) for whatever the data find stiff. The chip
+is left with what needs many bodies: small corrections, whose read noise is small too.
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,10 @@ from rgnn.reservoir.products import FactorSlopes, Product, evaluate_all
 
 
 class Skip(eqx.Module):
-    """Scalar densities, then products of two densities, all digital."""
+    """Scalar densities, then products of two or three densities, all digital."""
 
     layer: DensityLayer
-    """Picks channels: its matrices have a single 1 per row."""
+    """Digital matrices: rows with a single 1, which pick inputs, then trained channels."""
     plan: tuple[Product, ...] = eqx.field(static=True)
 
     @property

@@ -33,7 +33,8 @@ _SAMPLE = 32
 """Frames looked at to set reference distances and input ranges."""
 
 _GATE_BODY_ORDER = 3
-"""Invariants up to this body order make the gate: cheap, and few enough to train."""
+"""Invariants read off the chip up to this body order, and all that go around it, make the gate:
+cheap, and few enough to train."""
 
 _CLOSE = 5.0
 """Percentile of pair distances that counts as the reference distance of a pair of elements."""
