@@ -124,6 +124,18 @@ def test_forces_are_minus_the_gradient_of_the_energy(rung):
     assert np.abs(found).max() > 0.1
 
 
+@pytest.mark.parametrize("rung", ["exact", "crossbar"])
+def test_a_structure_may_lack_an_element(rung):
+    """As do the pure elements of a set of many compositions."""
+    structure = force_models.test_frames()[0].structure
+    kept = structure.numbers != 15
+    fewer = replace(structure, numbers=structure.numbers[kept], positions=structure.positions[kept])
+    predictor = Predictor(model().on(periphery=Periphery(rung)))
+    found = predictor(fewer, key=KEY, uncertainty=False)
+    assert np.isfinite(found.energy) and np.abs(found.forces).max() > 0.01
+    assert np.isfinite(found.forces).all() and np.isfinite(found.stress).all()
+
+
 def test_rows_of_the_fit_are_the_forces():
     own, frame = model(), force_models.test_frames()[0]
     with engine.arithmetic("float64"):
