@@ -53,7 +53,7 @@ class TrainedConfig:
     channels: int = 0
     """Channels of every degree, linear combinations of the neighbour densities whose numbers are
     trained: 24 … 32, say; 0 leaves them out. They carry without read noise what random products of
-    stiff molecules lose on a noisy chip, and are worth three to four random products each."""
+    stiff molecules lose on a noisy chip."""
     pair_width: int = 24
     """Products of two channels per degree."""
     triple_width: int = 40
