@@ -447,7 +447,8 @@ _ABOUT = (
     "learn what GFN2-xTB (molecules) or GFN1-xTB (glasses) misses, which is computed in training "
     "and in every call, `scaled` ones what GFN1-xTB times a fitted factor misses; `skip` ones have "
     "products of two densities around the chip, `trained` ones products of 32 trained channels; "
-    "twins are the same network with every weight trained. Recorded numbers were measured elsewhere and read in."
+    "twins are the same network with every weight trained. Recorded numbers were measured "
+    "elsewhere and read in."
 )
 
 _AGAINST = (
