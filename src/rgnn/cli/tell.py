@@ -45,7 +45,7 @@ def force_lines(metrics: Mapping[str, Any]) -> list[Line]:
         lines.insert(3, ("stress", f"MAE {stress:.3f} GPa"))
     if "halves_force_rmse_before_meV_per_A" in metrics:
         before, after = (metrics[f"halves_force_rmse_{w}_meV_per_A"] for w in ("before", "after"))
-        text = f"learnt: halves of the training data miss {after:.1f} instead of {before:.1f} meV/Å"
+        text = f"halves of the training data miss {after:.1f} instead of {before:.1f} meV/Å"
         lines.insert(-2, ("learning", text))
     if "baseline" in metrics:
         missed, whole = (
