@@ -37,19 +37,26 @@ class Half:
     targets: Float[np.ndarray, " n_row"]
     judged: int
 
-    @cached_property
+    @property
     def gram(self) -> Float[np.ndarray, "n n"]:
         """Return XᵀX in double precision, lower triangle."""
-        total = np.zeros((self.rows.shape[1],) * 2, order="F")
-        for start in range(0, len(self.rows), _CHUNK):
-            rows = self.rows[start : start + _CHUNK].astype(np.float64)
-            total = _dsyrk(1.0, rows.T, beta=1.0, c=total, lower=1, overwrite_c=1)
-        return total
+        return self._sums[0]
+
+    @property
+    def moment(self) -> Float[np.ndarray, " n"]:
+        """Return Xᵀy in double precision."""
+        return self._sums[1]
 
     @cached_property
-    def moment(self) -> Float[np.ndarray, " n"]:
-        """Return Xᵀy."""
-        return self.targets @ self.rows
+    def _sums(self) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, " n"]]:
+        gram = np.zeros((self.rows.shape[1],) * 2, order="F")
+        moment = np.zeros(self.rows.shape[1])
+        for start in range(0, len(self.rows), _CHUNK):
+            own = slice(start, start + _CHUNK)
+            rows = self.rows[own].astype(np.float64)
+            gram = _dsyrk(1.0, rows.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+            moment += self.targets[own] @ rows
+        return gram, moment
 
 
 class Crossed(NamedTuple):
