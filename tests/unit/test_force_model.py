@@ -9,9 +9,8 @@ import rgnn
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame, Labels
 from rgnn.crossbar.build import Periphery
-from rgnn.tasks.force import engine
+from rgnn.tasks.force import engine, groups
 from rgnn.tasks.force.columns import Columns
-from rgnn.tasks.force.fitting import groups_to_leave_out
 from rgnn.tasks.force.model import Predictor
 from rgnn.tasks.force.rows import VOIGT, assemble
 from rgnn.tasks.force.training import Sums
@@ -241,9 +240,9 @@ def test_calculator_offers_error_bars():
 def test_groups_are_runs_of_frames_or_what_info_says():
     frames = force_models.training_frames()
     uncertainty = force_models.config().uncertainty
-    runs = groups_to_leave_out(frames, uncertainty)
+    runs = groups.to_leave_out(frames, uncertainty)
     assert set(runs.values()) <= {0, 1}
-    melts = groups_to_leave_out(frames, replace(uncertainty, group_by="melt"))
+    melts = groups.to_leave_out(frames, replace(uncertainty, group_by="melt"))
     for group in set(melts.values()):
         assert len({frames[i].info["melt"] for i, own in melts.items() if own == group}) == 1
     with pytest.raises(InputError, match="no 'phase' in its info"):

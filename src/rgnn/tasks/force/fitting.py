@@ -21,8 +21,8 @@ from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
-from rgnn.tasks.force import baseline, engine, learning, readout, selection, training
-from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
+from rgnn.tasks.force import baseline, engine, groups, learning, readout, selection, training
+from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
 from rgnn.tasks.force.model import ForceField
 from rgnn.tasks.force.readout import Readout
@@ -54,7 +54,7 @@ def fit(
     """Return the force field trained on `frames`."""
     if not frames:
         raise InputError("no training frames")
-    _check_groups(frames, config.uncertainty.group_by)
+    groups.check(frames, config.uncertainty.group_by)
     elements = tuple(sorted({int(z) for frame in frames for z in frame.structure.numbers}))
     if prior is not None:
         elements, chip = _shared_network(prior, elements, config, chip)
@@ -99,15 +99,6 @@ def _without_baseline(
     return differences, settled, baseline.left_over(frames, differences)
 
 
-def _check_groups(frames: Sequence[Frame], group_by: str) -> None:
-    missing = next((f for f in frames if group_by and group_by not in f.info), None)
-    if missing is not None:
-        raise InputError(
-            f"{missing.source}: no '{group_by}' in its info, by which uncertainty.group_by wants "
-            "to group; leave it empty or name another key"
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class _Course:
     """What stays the same from one pass over the training frames to the next."""
@@ -126,7 +117,7 @@ class _Course:
     @cached_property
     def groups(self) -> dict[int, int]:
         """Return the group of every frame that is left out."""
-        return groups_to_leave_out(self.frames, self.config.uncertainty)
+        return groups.to_leave_out(self.frames, self.config.uncertainty)
 
     def mount(self, calibration: Calibration, blocks: Sequence[Block]) -> Reservoir:
         """Return the network on the rung of the configuration."""
@@ -385,32 +376,6 @@ def _enough(chip: Chip | None, shapes: Sequence[tuple[int, int]], seed: int) -> 
         chip = Chip.sample(seed=seed, macros=max(1, macros_needed(chip, shapes)))
     used = chip.conductance[: max(1, macros_needed(chip, shapes))]
     return replace(chip, conductance=used.astype(np.float32).astype(np.float64))
-
-
-def groups_to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> dict[int, int]:
-    """Return the group of every frame that will be left out.
-
-    Groups are taken at even distances through the data, each shorter than two thirds of it.
-    """
-    if not config.groups or len(frames) < 4:
-        return {}
-    if config.group_by:
-        names = [str(frame.info[config.group_by]) for frame in frames]
-        members = [
-            [i for i, own in enumerate(names) if own == name] for name in dict.fromkeys(names)
-        ]
-    else:
-        members = [list(part) for part in np.array_split(np.arange(len(frames)), config.groups * 3)]
-    members = [group for group in members if 0 < len(group) <= max(1, len(frames) // 3 * 2)]
-    chosen = np.unique(np.linspace(0, len(members) - 1, config.groups).round().astype(int))
-    groups: dict[int, int] = {}
-    for number, which in enumerate(chosen if members else []):
-        rows = 0
-        for frame in members[which]:
-            rows += 3 * len(frames[frame])
-            if rows <= config.group_rows or frame == members[which][0]:
-                groups[int(frame)] = number
-    return groups
 
 
 def _spread_out(frames: Sequence[Frame], count: int) -> list[Frame]:
