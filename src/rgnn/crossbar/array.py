@@ -83,17 +83,13 @@ class Crossbar(AbstractMatVec):
                 "the line of the offset adds the same noise to all outputs, so they have no law of "
                 "their own: read tangents one by one, or map the weights on pairs"
             )
-        scale = own_scale(dx)
-        sent = [
-            self._pulses.at_once(
-                self._pulses.encode(dx / scale, shift), neighbours=self._neighbours
-            )
-            for shift in converter.dither(reads)
-        ]
-        unit = scale / (reads * sent[0].full)
-        drive = sum((s.drive for s in sent[1:]), start=sent[0].drive) * unit
-        power = sum((s.power.code for s in sent[1:]), start=sent[0].power.code)
-        power = power * (sent[0].power.unit * unit**2)
+        scale, shifts = own_scale(dx), jnp.asarray(converter.dither(reads), dx.dtype)
+        u = jnp.broadcast_to(dx / scale, (reads, *dx.shape))
+        code = self._pulses.encode(u, shifts.reshape(-1, *[1] * dx.ndim))
+        sent = self._pulses.at_once(code, neighbours=self._neighbours)
+        unit = scale / (reads * sent.full)
+        drive = sent.drive.sum(0) * unit
+        power = sent.power.code.sum(0) * (sent.power.unit * unit**2)
         return TangentLaw(drive, jnp.concatenate([power, scale**2 / reads], -1))
 
     @property

@@ -33,7 +33,7 @@ def encode(
     *,
     bits: int,
     signed: bool = True,
-    shift: Float[Array, ""] | float = 0.0,
+    shift: Float[Array, "..."] | float = 0.0,
 ) -> Float[Array, "*batch n"]:
     """Return the integer codes nearest to `u` ∈ [−1, 1], moved by `shift` codes, kept as floats;
     outside it saturates.

@@ -70,7 +70,7 @@ class Pulses:
         return [place * self._digit_top / self.top for place in self.places]
 
     def encode(
-        self, u: Float[Array, "*batch n"], shift: Float[Array, ""] | float = 0.0
+        self, u: Float[Array, "*batch n"], shift: Float[Array, "..."] | float = 0.0
     ) -> Float[Array, "*batch n"]:
         """Return the codes of `u` ∈ [−1, 1], moved by `shift` codes."""
         return converter.encode(u, bits=self.bits, signed=self.signed, shift=shift)

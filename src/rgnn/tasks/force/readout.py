@@ -114,11 +114,13 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Force rows of frames that are left out together."""
+    """Force rows of frames that are left out together, all reads of them."""
 
     rows: Float[np.ndarray, "k m"]
     targets: Float[np.ndarray, " k"]
     element: Int[np.ndarray, " k"]
+    reads: int
+    """Reads of a frame; a row of one of them counts as so much less than one."""
 
 
 def _gather(
@@ -133,11 +135,13 @@ def _gather(
     for group in sorted(set(groups.values())):
         members = [frame for frame, own in groups.items() if own == group]
         rows = np.concatenate([sums.kept[frame] for frame in members]).astype(np.float64)
-        forces = np.concatenate([_forces(frames[frame]) for frame in members])
-        numbers = np.concatenate([frames[frame].structure.numbers for frame in members])
-        element = np.repeat(np.searchsorted(elements, numbers), 3)
+        reads = len(rows) // sum(3 * len(frames[frame]) for frame in members)
+        forces = [np.tile(_forces(frames[frame]), reads) for frame in members]
+        numbers = [np.tile(frames[frame].structure.numbers, reads) for frame in members]
+        element = np.repeat(np.searchsorted(elements, np.concatenate(numbers)), 3)
         scaled = columns.rows(rows)
-        result.append(_Group(scaled, forces - columns.prior_part(scaled), element))
+        targets = np.concatenate(forces) - columns.prior_part(scaled)
+        result.append(_Group(scaled, targets, element, reads))
     return result
 
 
@@ -161,10 +165,12 @@ def _tune(
     """
 
     noise = posterior.noise_std["forces"]
-    groups = [(group.rows, group.targets) for group in kept]
 
     def judged(candidate: Posterior) -> tuple[float, Posterior, list[LeftOut]]:
-        found = [leave_out(candidate, rows, targets, noise) for rows, targets in groups]
+        found = [
+            leave_out(candidate, group.rows, group.targets, noise * np.sqrt(group.reads))
+            for group in kept
+        ]
         return _rms([f.error for f in found]), candidate, found
 
     best = judged(posterior)

@@ -28,7 +28,8 @@ class Sums:
     """Everything the readout needs to know of the training frames.
 
     Energy rows are few and kept; force and stress rows only as Gram matrices; invariants only by
-    their moments. `kept` holds the force rows of a few frames, for leave-one-out calibration.
+    their moments. `kept` holds the force rows of a few frames, read after read, so that all that
+    the sums hold of these frames can be left out.
     """
 
     forces: Gram
@@ -136,19 +137,21 @@ def _add_frame(
 ) -> None:
     number = sums.done
     around = build(frame.structure)
-    n_read = reads if reservoir.noisy else 1
+    n_read, seen = reads if reservoir.noisy else 1, []
     for read in range(n_read):
         key = keys.child(root, "training read", number, read) if reservoir.noisy else None
         design = engine.as_numpy(engine.design(reservoir, around, key))
         rows = assemble(around, len(build.elements), design)
         sums.add(frame, rows, 1 / n_read, use_stress)
-        if number in keep and read == 0:
-            sums.kept[number] = rows.forces.reshape(-1, sums.first.size)
+        if number in keep:
+            seen.append(rows.forces.reshape(-1, sums.first.size))
         for s in range(len(build.elements)):
             mine = np.asarray(around.full.species[: len(frame)]) == s
             own = design.invariants[: len(frame)][mine].astype(np.float64)
             sums.first[s] += own.sum(axis=0) / n_read
             sums.second[s] += np.square(own).sum(axis=0) / n_read
+    if seen:
+        sums.kept[number] = np.concatenate(seen)
 
 
 def save(sums: Sums, path: Path, identity: str) -> None:
