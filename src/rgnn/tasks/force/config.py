@@ -22,7 +22,8 @@ class UncertaintyConfig:
     """What frames of a group share: a key of their info (`melt`, `config_type`). Empty: groups are
     runs of neighbouring frames, so that a frame is not judged by the next of its trajectory."""
     group_rows: int = 2000
-    """Most force components in a group; longer groups are cut."""
+    """Most force components in a group, on a noisy chip those of all reads; longer groups are
+    cut."""
 
 
 @dataclass(frozen=True)

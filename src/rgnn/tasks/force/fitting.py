@@ -117,7 +117,8 @@ class _Course:
     @cached_property
     def groups(self) -> dict[int, int]:
         """Return the group of every frame that is left out."""
-        return groups.to_leave_out(self.frames, self.config.uncertainty)
+        reads = self.config.reads if self.config.periphery.rung == "crossbar" else 1
+        return groups.to_leave_out(self.frames, self.config.uncertainty, reads)
 
     def mount(self, calibration: Calibration, blocks: Sequence[Block]) -> Reservoir:
         """Return the network on the rung of the configuration."""

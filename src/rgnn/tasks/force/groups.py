@@ -19,8 +19,10 @@ def check(frames: Sequence[Frame], group_by: str) -> None:
         )
 
 
-def to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> dict[int, int]:
-    """Return the group of every frame that will be left out.
+def to_leave_out(
+    frames: Sequence[Frame], config: UncertaintyConfig, reads: int = 1
+) -> dict[int, int]:
+    """Return the group of every frame that will be left out, with all of its `reads`.
 
     Groups are taken at even distances through the data, each shorter than two thirds of it.
     """
@@ -39,7 +41,7 @@ def to_leave_out(frames: Sequence[Frame], config: UncertaintyConfig) -> dict[int
     for number, which in enumerate(chosen if members else []):
         rows = 0
         for frame in members[which]:
-            rows += 3 * len(frames[frame])
+            rows += 3 * len(frames[frame]) * reads
             if rows <= config.group_rows or frame == members[which][0]:
                 groups[int(frame)] = number
     return groups
