@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import jax
@@ -248,6 +249,13 @@ def test_groups_are_runs_of_frames_or_what_info_says():
     with pytest.raises(InputError, match="no 'phase' in its info"):
         wrong = replace(uncertainty, group_by="phase")
         rgnn.ForceField.fit(frames, config=replace(force_models.config(), uncertainty=wrong))
+
+
+def test_a_group_of_noisy_frames_is_no_longer_in_rows():
+    frames = 6 * force_models.training_frames()
+    cut = replace(force_models.config().uncertainty, group_rows=4 * 3 * len(frames[0]))
+    assert Counter(groups.to_leave_out(frames, cut).values()) == {0: 4, 1: 4}
+    assert Counter(groups.to_leave_out(frames, cut, reads=2).values()) == {0: 2, 1: 2}
 
 
 def test_frames_of_one_composition_determine_one_constant():
