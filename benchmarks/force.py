@@ -253,8 +253,8 @@ How to read these numbers:
 - Of all rows only the noisy ones of PBE and of the metal at 5 %, and the second and third chip of
   LiPS, were measured on 2026-11-21, and acac-200-skip-crossbar-2% on 2026-11-22.
 - Noisy rows measured before 2026-11-22 left groups of frames out with one of their two reads, which
-  made priors too strong: acac-200-skip-crossbar-2% was at 35.7 ± 0.2 meV/Å then, with all reads left
-  out it is where the table has it. The others may be a little better now than they say.
+  made priors too strong: acac-200-skip-crossbar-2% was at 35.7 ± 0.2 meV/Å then. With all reads
+  left out it is where the table has it, and the other rows may be a little better than they say.
 - On a noisy chip the metal sends all 36 pair products of one element around the chip and LiPS 64 a
   degree; both were set before they were run, after the row of the metal without them was known.
 - The iterations were set back from three to four after the PBE row (14.1 % with three) had been
