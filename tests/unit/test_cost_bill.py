@@ -25,7 +25,7 @@ def total(kind="energy", work=None, **changes):
 
 def test_learnt_functions_are_combined_digitally():
     """Two degrees, 8 functions: 64 products for 120 pairs twice and 10 x 2 densities of 2l + 1."""
-    more = workload(learnt_degrees=2)
+    more = workload(combined_degrees=[0, 1])
     assert more.digital_macs - workload().digital_macs == 64 * (2 * 240 + 20 * (1 + 3))
     assert more.arrays == workload().arrays
 

@@ -63,7 +63,7 @@ def force_workload(
     n_atoms: int,
     n_neighbours: int,
     skip_columns: Sequence[int] = (),
-    learnt_degrees: int = 0,
+    combined_degrees: Sequence[int] = (),
     channels: Sequence[tuple[int, int]] = (),
     activation_reads: int = 1,
     derivative_reads: int = 1,
@@ -76,7 +76,7 @@ def force_workload(
     with messages three times (their gradient). Digital: both contractions of these reads, products
     and readout, each once forward and twice for the gradient; `skip_columns` counts, by degree, the
     channels that products around the chip pick and contract in the same way, and functions of
-    `learnt_degrees` are combined before they drive the lines, those of every pair twice and those
+    `combined_degrees` are combined before they drive the lines, those of every pair twice and those
     of every density. `channels` are, by degree, how many trained channels there are and of how many
     inputs: mixed and pulled back once for every atom, contracted with the radial functions of
     every pair twice. Every activation and derivative is read as often as the last two say.
@@ -107,7 +107,7 @@ def force_workload(
             digital += pairs * (2 * degree + 1) * (n_radial + 2 * n_out)
     for degree, picked in enumerate(skip_columns):
         digital += pairs * (2 * degree + 1) * 2 * picked
-    for degree in range(learnt_degrees):
+    for degree in combined_degrees:
         digital += (2 * pairs + (2 * degree + 1) * n_species * n_atoms) * n_radial**2
     for degree, (count, inputs) in enumerate(channels):
         orders = 2 * degree + 1

@@ -51,13 +51,25 @@ class Calibration:
         default_factory=lambda: np.zeros((0, 0, 0))
     )
     """Trained channels, combinations of the densities of every degree; empty without any."""
+    white: Float[np.ndarray, "_degree _species _function _function"] = field(
+        default_factory=lambda: np.zeros((0, 0, 0, 0))
+    )
+    """What turns the densities into components of one size on their way to the chip, as `radial`
+    and after it; empty where they are taken as they come."""
 
     @property
     def size(self) -> int:
         """Return how many numbers these are."""
         parts = (self.reference_distance, self.limits, self.source_scale, self.scalar_centre)
-        learnt = (self.scalar_steepness, self.kept, self.radial, self.channels)
+        learnt = (self.scalar_steepness, self.kept, self.radial, self.channels, self.white)
         return sum(p.size for p in (*parts, *learnt))
+
+    @property
+    def driving(self) -> Float[np.ndarray, "_degree _species _function _function"]:
+        """Return how radial functions are combined before they drive the chip; empty if not."""
+        if not self.radial.size:
+            return self.white
+        return self.radial @ self.white if self.white.size else self.radial
 
 
 def assemble(
@@ -81,7 +93,7 @@ def assemble(
     for name, matrices in design.digital.items():
         arrays[name] = tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in matrices)
     arrays |= {
-        name: _shaped(arrays[name], calibration, dtype)
+        name: _shaped(arrays[name], calibration.driving, dtype)
         for name in ("density", "source")
         if name in arrays
     }
@@ -91,7 +103,8 @@ def assemble(
     repeats = Repeats(config.activation_reads, config.derivative_reads)
     layer = DensityLayer(radial, decay, arrays["density"], repeats)
     picks = _beside(design, calibration, dtype)
-    skip = Skip(DensityLayer(radial, decay, _shaped(picks, calibration, dtype)), design.skip)
+    beside = _shaped(picks, calibration.radial, dtype)
+    skip = Skip(DensityLayer(radial, decay, beside), design.skip)
     if not config.message.scalars:
         return Reservoir(layer, skip, design.own)
     message = _message(config, calibration, design, arrays, layer, dtype)
@@ -145,14 +158,15 @@ def _beside(design: Blueprint, calibration: Calibration, dtype: str) -> tuple[Ab
 
 
 def _shaped(
-    arrays: tuple[AbstractMatVec, ...], calibration: Calibration, dtype: str
+    arrays: tuple[AbstractMatVec, ...],
+    blocks: Float[np.ndarray, "_degree _species _function _function"],
+    dtype: str,
 ) -> tuple[AbstractMatVec, ...]:
-    """Return the arrays behind the learnt radial functions, where there are any."""
-    if not calibration.radial.size:
+    """Return the arrays behind combined radial functions, where there are any."""
+    if not blocks.size:
         return arrays
-    blocks = (jnp.asarray(own, dtype) for own in calibration.radial)
     return tuple(
-        Combined(array=mv, blocks=own)  # pyright: ignore[reportCallIssue]
+        Combined(array=mv, blocks=jnp.asarray(own, dtype))  # pyright: ignore[reportCallIssue]
         for mv, own in zip(arrays, blocks, strict=True)
     )
 

@@ -12,6 +12,7 @@ from rgnn.reservoir.blueprint import Blueprint
 from rgnn.reservoir.build import Calibration, assemble
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.reservoir import Inputs, Reservoir, Surroundings
+from rgnn.reservoir.whitening import whitening
 
 _HEADROOM = 1.1
 """Input ranges exceed the largest activation seen by this factor."""
@@ -38,7 +39,8 @@ def calibrate(
     `radial` holds learnt radial functions, `channels` trained channels; both may be empty.
 
     Noise-free passes through the network: one for the densities and the source of the messages,
-    one more for the message densities, which depend on how the scalars were centred.
+    another where the densities are whitened, and one more for the message densities, which depend
+    on how the scalars were centred.
     """
     n_scalar = config.message.receiver.n_read if config.message.scalars else 0
     start = Calibration(
@@ -53,6 +55,10 @@ def calibrate(
     if not design.all_shapes:
         return start  # nothing on the chip, nothing to calibrate
     seen = _inputs(config, start, blocks, sample, dtype)
+    if config.whiten:
+        drives = [[np.asarray(rho) for rho in frame.densities] for frame in seen]
+        start = replace(start, white=whitening(drives, len(reference_distance), config.whiten))
+        seen = _inputs(config, start, blocks, sample, dtype)
     density = _peaks([frame.densities for frame in seen])
     if "density" in design.digital:
         density = density[:0]  # limits are those of lines on the chip

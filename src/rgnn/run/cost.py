@@ -161,7 +161,7 @@ def _shapes(workload: Workload) -> list[tuple[int, int]]:
 
 
 def _force_field(field: ForceField, structure: Structure | None, order: Order) -> _Job:
-    settings = field.config.reservoir
+    settings, calibration = field.config.reservoir, field.calibration
     design = field.design
     if not design.all_shapes:
         raise InputError(
@@ -181,8 +181,8 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         n_atoms=atoms,
         n_neighbours=neighbours,
         skip_columns=design.picked,
-        learnt_degrees=len(field.calibration.radial),
-        channels=[own.shape for own in field.calibration.channels],
+        combined_degrees=[*range(len(calibration.radial)), *range(len(calibration.white))],
+        channels=[own.shape for own in calibration.channels],
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
     )
@@ -198,7 +198,7 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         field.chip,
         field.config.periphery,
         design.all_shapes,
-        int(places(field.calibration.limits).max()),
+        int(places(calibration.limits).max()),
         run,
         beneath="" if method == "none" else method,
         run_beneath=run_beneath,

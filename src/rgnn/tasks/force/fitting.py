@@ -334,7 +334,8 @@ def _learnt(
         ]
     )
     lines = lines_read(design, blocks, kept)
-    calibration = replace(start, kept=kept)
+    # Beside the frozen network as exact reads want it.
+    calibration = replace(start, kept=kept, white=np.zeros((0, 0, 0, 0)))
     network = assemble(c.reservoir, calibration, lines, Periphery("exact"), c.precision)
     by, build = c.uncertainty.group_by, course.build
     found = learning.learn(network, part, course.frames, build, by, settings, course.progress)

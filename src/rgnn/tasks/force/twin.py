@@ -87,12 +87,12 @@ def train(
         frames = baseline.without(frames, baseline.compute_all(frames, under), under.scale)
         test = baseline.without(test, baseline.compute_all(test, under), under.scale)
     network = field.reservoir
-    learnt = field.calibration.radial.size or field.calibration.channels.size
+    learnt = field.calibration.driving.size or field.calibration.channels.size
     if not isinstance(network, Reservoir) or network.message is not None or learnt:
         raise InputError(
-            "the fully trained twin has neither message step, gate, learnt radial functions nor "
-            "trained channels; set message.scalars=0, gate.rounds=0, radial.steps=0 and "
-            "trained.channels=0"
+            "the fully trained twin has neither message step, gate, learnt radial functions, "
+            "trained channels nor whitened densities; set message.scalars=0, gate.rounds=0, "
+            "radial.steps=0, trained.channels=0 and whiten=0"
         )
     build = engine.Builder(field.elements, field.config.reservoir)
     for frame in (*frames, *test):
