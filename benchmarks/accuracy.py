@@ -131,8 +131,19 @@ MOLECULE["near trained"] = size(
 )
 MOLECULE["near skip"] = size(pair_width=64, triple_width=96, skip_width=128, **NEAR)
 MOLECULE |= {
+    f"{name} white": replace(own, reservoir=replace(own.reservoir, whiten=1e-3))
+    for name, own in MOLECULE.items()
+    if name in ("xtb skip", "xtb trained", "near skip", "near trained")
+}  # for noisy chips
+MOLECULE |= {
     f"scaled xtb {name}": over("GFN1-xTB", MOLECULE[name], 0)
-    for name in ("learnt near chosen", "near skip", "near trained")
+    for name in (
+        "learnt near chosen",
+        "near skip",
+        "near skip white",
+        "near trained",
+        "near trained white",
+    )
 }
 CRYSTAL = {
     "small": size(pair_width=64, triple_width=64),

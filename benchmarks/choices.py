@@ -35,7 +35,7 @@ GLASS_AROUND = {f"PBE, {n} products a degree around": n for n in (0, 64)}
 ITERATIONS = {f"{n} evidence iterations": n for n in (3, 4, 8)}
 
 NOISY = replace(MOLECULE, pair_width=48, triple_width=64)
-AROUND = {
+AROUND: dict[str, dict[str, float]] = {
     "nothing more around the chip": {},
     "64 products a degree around": {"skip_width": 64},
     "128 products a degree around": {"skip_width": 128},
@@ -46,6 +46,20 @@ AROUND = {
         "pair_width": 16,
         "derivative_reads": 8,
         "activation_reads": 32,
+    },
+    "128, 8 derivative and 64 activation reads": {
+        "skip_width": 128,
+        "derivative_reads": 8,
+        "activation_reads": 64,
+    },
+    "128, whitened": {"skip_width": 128, "whiten": 1e-3},
+    "128, whitened from 1e-2": {"skip_width": 128, "whiten": 1e-2},
+    "128, whitened from 1e-4": {"skip_width": 128, "whiten": 1e-4},
+    "128, whitened, 8 derivative and 64 activation reads": {
+        "skip_width": 128,
+        "whiten": 1e-3,
+        "derivative_reads": 8,
+        "activation_reads": 64,
     },
 }
 QUIET = {
@@ -64,7 +78,7 @@ ALONE = {"128 around, no more than a column a path on the chip": (1, 0, 1)}
 def on_a_noisy_chip(
     data: Path,
     seed: int,
-    changes: dict[str, int],
+    changes: dict[str, float],
     noise: float = 0.02,
     periphery: Periphery | None = None,
 ) -> tuple[rgnn.ForceField, list]:

@@ -206,6 +206,9 @@ CASES: dict[str, Callable[[Path, int], dict[str, float]]] = {
     "acac-200-crossbar-2%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.02),
     "acac-200-skip": lambda data, seed: acac(data, seed, 200, network=AROUND),
     "acac-200-skip-crossbar-2%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.02, AROUND),
+    "acac-200-skip-white-crossbar-2%": lambda data, seed: acac(
+        data, seed, 200, "crossbar", 0.02, replace(AROUND, whiten=1e-3)
+    ),
     "acac-200-skip-crossbar-5%": lambda data, seed: acac(data, seed, 200, "crossbar", 0.05, AROUND),
     "mo-crossbar-2%": lambda data, seed: mo(data, seed, "crossbar", 0.02),
     "mo-skip": lambda data, seed: mo(data, seed, network=ALL_PAIRS),
