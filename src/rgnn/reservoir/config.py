@@ -111,9 +111,9 @@ class ReservoirConfig:
     """Weight of the first set where there is a second."""
     whiten: float = 0.0
     """Brings the principal components of the neighbour densities to one size before they drive the
-    chip, down to this share of the largest one's variance. 0.001 takes a tenth off the error of
-    molecules on a chip with 2 % read noise, where small components drown beside large ones; 0
-    keeps their sizes, a good prior where reads are exact."""
+    chip, down to this share of the largest one's variance. 0.001 takes a tenth and more off the
+    error of molecules on a chip with 2 % read noise, where small components drown beside large
+    ones. 0 keeps their sizes: a prior that exact reads, glasses and liquids need."""
     activation_reads: int = 8
     """Reads of an activation that are averaged on a noisy chip."""
     derivative_reads: int = 1

@@ -29,7 +29,7 @@ class DensityLayer(eqx.Module):
     """Neighbour densities by element, ρ_lm,(s n) = Σ_{j of element s} R_n Y_lm, and their mixing.
 
     `decay` weighs radial function n before it enters the chip: smooth functions first is the
-    prior that makes random mixing work, so inputs are never whitened.
+    prior that makes random mixing work, so inputs are whitened for noisy chips only.
     """
 
     radial: RadialBasis
