@@ -2,10 +2,11 @@
 `python benchmarks/accuracy_choices.py DATA [--only …]`.
 
 Every variant is fitted to some frames of a training file and judged on others of the same file:
-molecules on the first 200 (440 on a noisy chip) and on 50 of the last 60, the glass on six melts
-and on the two left out, the PBE glass on two melts and on the third, each in turn, molybdenum, LiPS
-and LiPS20 on 150 frames drawn at random and on 40 … 56 others, the heating ramps of LiPS20 on 280
-frames and on later ones.
+molecules on the first 200 (440 on a noisy chip) and on 50 of the last 60 (of rMD17 901 … 950), the
+glass on six melts and on the two left out, the PBE glass on two melts and on the third, each in
+turn, molybdenum, LiPS and LiPS20 on 150 frames drawn at random and on 40 … 56 others, the heating
+ramps of LiPS20 on 280 frames and on later ones. `… , defaults` compares the default network with
+what suits the frames, on 200 frames of every molecule.
 Prints force RMSE and MAE [meV/Å], the error relative to the forces [%], the number of features and
 CPU seconds; one chip seed unless told. DATA as for accuracy.py.
 """
@@ -21,16 +22,20 @@ import numpy as np
 import rgnn
 from accuracy import over, size
 from rgnn.core.structure import Frame
-from rgnn.crossbar.build import Periphery
+from rgnn.crossbar.build import Periphery, Rung
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames
 from rgnn.reservoir.config import TrainedConfig
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
+from rgnn.tasks.force.presets import suited_to
 
 Split = tuple[Sequence[Frame], Sequence[Frame]]
 """Frames to fit, and frames to judge on."""
 
 Reader = Callable[[Path], list[Split]]
+
+Suited = Callable[[Sequence[Frame]], ForceConfig]
+"""Settings that follow from the frames."""
 
 
 def molecule(name: str, fitted: int = 200) -> Reader:
@@ -39,6 +44,16 @@ def molecule(name: str, fitted: int = 200) -> Reader:
     def split(data: Path) -> list[Split]:
         frames = read_frames(data / name / "train_300K.extxyz")
         return [(frames[:fitted], frames[440:490])]
+
+    return split
+
+
+def revised(name: str) -> Reader:
+    """Return a function that reads 200 frames of a molecule of rMD17 to fit and 50 to judge."""
+
+    def split(data: Path) -> list[Split]:
+        frames = read_frames(data / f"rmd17/{name}_train_01.extxyz")
+        return [(frames[:200], frames[900:950])]
 
     return split
 
@@ -100,6 +115,15 @@ def by_melt(network: ForceConfig) -> ForceConfig:
     return replace(over("GFN1-xTB", network), uncertainty=UncertaintyConfig(group_by="melt"))
 
 
+def on(rung: Rung) -> dict[str, ForceConfig | Suited]:
+    """Return the default network as it is and as it suits the frames, on one rung."""
+    plain = ForceConfig(periphery=Periphery(rung))
+    return {
+        f"{rung}, plain": plain,
+        f"{rung}, as suits the frames": lambda frames: suited_to(frames, plain),
+    }
+
+
 NARROW = {"pair_width": 24, "triple_width": 40}
 MEDIUM = {"pair_width": 64, "triple_width": 96}
 TILT = {"single_width": 4, "pair_width": 10, "triple_width": 47, "tilt": 0.25}
@@ -107,7 +131,7 @@ METAL = {"pair_width": 64, "triple_width": 64}
 GLASS = {"single_width": 48, "pair_width": 32, "triple_width": 40}
 WIDE = {"single_width": 48, "pair_width": 96, "triple_width": 128}
 CHOSEN = {"single_width": 48, "pair_width": 48, "triple_width": 64, "candidates": 2}
-CASES: dict[str, tuple[Reader, dict[str, ForceConfig]]] = {
+CASES: dict[str, tuple[Reader, dict[str, ForceConfig | Suited]]] = {
     "acac": (
         molecule("acac"),
         {
@@ -210,6 +234,15 @@ CASES: dict[str, tuple[Reader, dict[str, ForceConfig]]] = {
         },
     ),
 }
+CASES |= {
+    f"{name}, defaults": (read, on("exact") | on("crossbar"))
+    for name, read in {
+        "acac": molecule("acac"),
+        "3bpa": molecule("3bpa"),
+        "ethanol": revised("ethanol"),
+        "aspirin": revised("aspirin"),
+    }.items()
+}
 
 
 def main() -> None:
@@ -225,7 +258,8 @@ def main() -> None:
         for label, config in variants.items():
             for seed in range(asked.seeds):
                 for fitted, judged in splits:
-                    print(f"{name}, {label}, seed {seed}:", judge(fitted, judged, config, seed))
+                    own = config if isinstance(config, ForceConfig) else config(fitted)
+                    print(f"{name}, {label}, seed {seed}:", judge(fitted, judged, own, seed))
 
 
 def judge(fitted: Sequence[Frame], judged: Sequence[Frame], config: ForceConfig, seed: int) -> str:

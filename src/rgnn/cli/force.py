@@ -54,9 +54,7 @@ def fit(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit a force field to labelled frames and write a run directory with its report."""
-    from rgnn.run import config as configuration
     from rgnn.run import force
-    from rgnn.tasks.force.config import ForceConfig
 
     changes = [*(assignments or []), *([f"periphery.rung={rung}"] if rung else [])]
     changes += [f"baseline.method={baseline}"] if baseline else []
@@ -68,7 +66,8 @@ def fit(
         prior=prior,
         seed=seed,
         reads=reads,
-        config=configuration.resolve(ForceConfig, file=config, assignments=changes),
+        config=config,
+        assignments=changes,
         limit=limit,
         resume=resume,
         overwrite=overwrite,

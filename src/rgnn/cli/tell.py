@@ -53,6 +53,8 @@ def force_lines(metrics: Mapping[str, Any]) -> list[Line]:
         )
         text = f"{metrics['baseline']} leaves {missed:.0f} of {whole:.0f} meV/Å to the network"
         lines.insert(-2, ("baseline", text))
+    if "settings_for_these_frames" in metrics:
+        lines.insert(-2, ("settings", f"{metrics['settings_for_these_frames']} (suit the frames)"))
     return lines
 
 

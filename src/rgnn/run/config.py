@@ -74,6 +74,12 @@ def differences(one: Any, other: Any) -> list[str]:
     return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
 
 
+def changes(one: Any, other: Any) -> list[str]:
+    """Return the assignments, `a.b=value`, that turn one configuration into the other."""
+    values = dict(_leaves(to_dict(other)))
+    return [f"{name}={values[name]}" for name in differences(one, other)]
+
+
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))

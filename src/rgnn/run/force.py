@@ -1,7 +1,7 @@
 """One force-field experiment: read, fit, test, record, report; and the use of what was fitted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rgnn.run.force_report import CHIP, INPUTS, PREDICTIONS
 from rgnn.tasks.force.baseline import check_installed
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.model import ForceField
+from rgnn.tasks.force.presets import suited_to
 
 MODEL = "model.rgnn"
 
@@ -44,7 +45,10 @@ class Fit:
     """Force field for a cheaper method, whose readout is the prior mean."""
     seed: int = 0
     reads: int = 1
-    config: ForceConfig = field(default_factory=ForceConfig)
+    config: ForceConfig | Path | None = None
+    """All settings, or a YAML file with some."""
+    assignments: Sequence[str] = ()
+    """Settings beside the file's, `name=value`. What neither names is what suits the frames."""
     limit: int | None = None
     """Train on this many frames at even spacing; None takes all."""
     resume: bool = False
@@ -57,28 +61,26 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     With `resume` a finished run is returned as it is and an interrupted one continues.
     """
     stopwatch = record.Stopwatch()
+    asked = _asked(order)
     prior = None if order.prior is None else load(order.prior)
-    if prior is not None:  # a shared network is what makes the readouts comparable
-        asked, own = order.config, prior.config
-        under = own.baseline if asked.baseline.method == "none" else asked.baseline
-        order = replace(order, config=replace(asked, reservoir=own.reservoir, baseline=under))
     chip = inputs.chip(order.chip)
     frames = inputs.frames(order.train)
     frames = frames if order.limit is None else thin(frames, order.limit)
     tested_on, test = _test_frames(order, frames)
-    check_installed(order.config.baseline)
+    settings = _settings(order, asked, frames, prior)
+    check_installed(settings.baseline)
     run = RunDirectory.create(order.out, resume=order.resume, overwrite=order.overwrite)
-    run.check_same_config(order.config)
+    run.check_same_config(settings)
     if run.finished:
         return run, run.read_json(METRICS)
     _check_same_inputs(run, order, frames)
-    run.write_config(order.config)
+    run.write_config(settings)
     run.write_json(INPUTS, _inputs(order, frames) | {"test frames": _described(test)})
     model = ForceField.fit(
         frames,
         chip=chip,
         seed=order.seed,
-        config=order.config,
+        config=settings,
         prior=prior,
         progress=progress,
         checkpoint=run.path / f"{CHECKPOINT}.npz",
@@ -93,11 +95,37 @@ def fit(order: Fit, progress: Progress | None = None) -> tuple[RunDirectory, dic
     seconds, cpu_seconds = stopwatch.elapsed()
     metrics |= {"seconds": seconds, "cpu_seconds": cpu_seconds, "tested_on": tested_on}
     metrics |= _told_by_training(model)
+    if prior is None:
+        metrics |= _told_by_frames(asked, settings)
     run.write_metrics(metrics)
     files = [*order.train, *filter(None, [order.valid, order.chip])]
     run.finish(record.make(stopwatch, kind="force", seed=order.seed, data=files))
     kinds.write_report(run.path)
     return run, metrics
+
+
+def _asked(order: Fit, base: ForceConfig | None = None) -> ForceConfig:
+    """Return the settings asked for; what is not named is as in `base` or the default."""
+    if isinstance(order.config, ForceConfig):
+        return order.config
+    return config.resolve(ForceConfig, file=order.config, assignments=order.assignments, base=base)
+
+
+def _settings(
+    order: Fit, asked: ForceConfig, frames: Sequence[Frame], prior: ForceField | None
+) -> ForceConfig:
+    """Return the settings of a fit: those asked for, over what suits the frames or a prior has."""
+    if prior is None:
+        return _asked(order, suited_to(frames, asked))
+    own = prior.config  # a shared network is what makes the readouts comparable
+    under = own.baseline if asked.baseline.method == "none" else asked.baseline
+    return replace(asked, reservoir=own.reservoir, baseline=under)
+
+
+def _told_by_frames(asked: ForceConfig, settings: ForceConfig) -> dict[str, str]:
+    """Return which settings follow from the frames, if any."""
+    followed = ", ".join(config.changes(asked, settings))
+    return {"settings_for_these_frames": followed} if followed else {}
 
 
 def _told_by_training(model: ForceField) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from rgnn.tasks.force import baseline, engine
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate, Network, gated
 from rgnn.tasks.force.metrics import Prediction, score
+from rgnn.tasks.force.presets import suited_to
 from rgnn.tasks.force.readout import Readout
 from rgnn.tasks.force.training import Progress
 
@@ -58,18 +59,20 @@ class ForceField:
     ) -> "ForceField":
         """Return a force field trained on frames with energy [eV], forces [eV/Å], maybe stress.
 
-        Without a chip, one with enough macros is sampled from the default preset with `seed`.
+        Without a chip, one with enough macros is sampled from the default preset with `seed`;
+        without a configuration the settings are those `suited_to` the frames.
         A `prior` force field, trained on labels of a cheaper method, is the prior mean: the
         network is shared and only what differs is learnt. With a `checkpoint` an interrupted
         fit can be resumed without losing finished frames.
         """
         from rgnn.tasks.force.fitting import fit
 
+        labelled = as_frames(frames)
         return fit(
-            as_frames(frames),
+            labelled,
             chip=chip,
             seed=seed,
-            config=_settings(config, prior),
+            config=_settings(labelled, config, prior),
             prior=prior,
             progress=progress,
             checkpoint=checkpoint,
@@ -280,11 +283,13 @@ class Predictor:
         )
 
 
-def _settings(config: ForceConfig | None, prior: ForceField | None) -> ForceConfig:
-    """Return the configuration of a fit: the prior's where none is given."""
+def _settings(
+    frames: Sequence[Frame], config: ForceConfig | None, prior: ForceField | None
+) -> ForceConfig:
+    """Return the configuration of a fit: if none is given the prior's, or what suits the frames."""
     if config is not None:
         return config
-    return ForceConfig() if prior is None else prior.config
+    return suited_to(frames) if prior is None else prior.config
 
 
 def _unknown(n_atom: int) -> tuple[float, Float[np.ndarray, "n_atom 3"]]:

@@ -1,0 +1,68 @@
+"""Settings that follow from the frames: molecules ask for others than crystals and glasses."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rgnn.core.structure import Frame
+from rgnn.graph.neighbours import pairs_within
+from rgnn.io.splits import thin
+from rgnn.tasks.force.config import ForceConfig
+
+SKIP_WIDTH = 128
+"""Products of two densities per degree that go around a noisy chip."""
+
+WHITEN = 1e-3
+"""Share of the largest component's variance down to which components drive a noisy chip alike."""
+
+CROWDED = 20
+"""Molecules of more atoms than these have most of them beyond the bonds and angles of an atom."""
+
+FAR_WEIGHT = 0.1
+"""Weight of functions over the whole cutoff in such molecules."""
+
+_NEAR = 1.5
+"""Reach of a second set of radial functions in bond lengths."""
+
+_LOOKED_AT = 20
+"""Frames in which bonds are measured."""
+
+_BOND = 4.0
+"""Longest distance [Å] that is looked at as a bond."""
+
+
+def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> ForceConfig:
+    """Return the settings for `frames` on the rung that is `asked` for, all else being default.
+
+    Molecules on a noisy chip have angle terms beside it, or trained channels if those are asked
+    for, and lines of one size; large ones have a second set of radial functions for their bonds.
+    The complete family, which is digital, stays as it is. What this gains:
+    docs/explanation/accuracy.md.
+    """
+    asked = asked or ForceConfig()
+    plain = ForceConfig(periphery=asked.periphery)
+    periodic = any(np.any(frame.structure.pbc) for frame in frames)
+    if not frames or periodic or asked.reservoir.family == "complete":
+        return plain
+    reservoir = plain.reservoir
+    if asked.periphery.rung == "crossbar":
+        width = 0 if asked.reservoir.trained.channels else SKIP_WIDTH
+        reservoir = replace(reservoir, skip_width=width, whiten=WHITEN)
+    bond = _bond_length(thin(frames, _LOOKED_AT))
+    if bond and np.mean([len(frame) for frame in frames]) > CROWDED:
+        reservoir = replace(reservoir, near=round(_NEAR * bond, 1), far_weight=FAR_WEIGHT)
+    return replace(plain, reservoir=reservoir)
+
+
+def _bond_length(frames: Sequence[Frame]) -> float:
+    """Return the median over heavy atoms of the distance to the nearest other one [Å]; 0 if there
+    are no two near each other."""
+    nearest: list[float] = []
+    for frame in frames:
+        pairs, heavy = pairs_within(frame.structure, _BOND), frame.structure.numbers > 1
+        bonded = heavy[pairs.centre] & heavy[pairs.neighbour]
+        length = np.full(len(frame), np.inf)
+        np.minimum.at(length, pairs.centre[bonded], np.linalg.norm(pairs.vector[bonded], axis=1))
+        nearest += length[np.isfinite(length)].tolist()
+    return float(np.median(nearest)) if nearest else 0.0
