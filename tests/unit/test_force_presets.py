@@ -48,10 +48,18 @@ def chain(symbol: str, length: int, bond: float) -> Atoms:
 ETHANOL = frames(molecule("CH3CH2OH"))
 
 
-def test_crystals_keep_the_defaults():
-    copper = bulk("Cu", cubic=True)
-    assert suited_to(frames(copper)) == ForceConfig()
-    assert suited_to([*frames(copper), *ETHANOL]) == ForceConfig()
+def test_crystals_on_a_noisy_chip_have_angles_around_it():
+    copper = frames(bulk("Cu", cubic=True))
+    found = suited_to(copper)
+    assert found.reservoir.skip_width > 0
+    assert found == replace(
+        ForceConfig(), reservoir=replace(ReservoirConfig(), skip_width=found.reservoir.skip_width)
+    ), "and nothing else"
+    assert suited_to([*copper, *ETHANOL]) == found
+    assert suited_to(copper, asked("exact")) == asked("exact")
+
+
+def test_without_frames_nothing_follows():
     assert suited_to([]) == ForceConfig()
 
 

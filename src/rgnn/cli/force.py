@@ -53,7 +53,10 @@ def fit(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Fit a force field to labelled frames and write a run directory with its report."""
+    """Fit a force field to labelled frames and write a run directory with its report.
+
+    What neither --config nor --set names follows from the frames and the rung.
+    """
     from rgnn.run import force
 
     changes = [*(assignments or []), *([f"periphery.rung={rung}"] if rung else [])]

@@ -10,8 +10,11 @@ from rgnn.graph.neighbours import pairs_within
 from rgnn.io.splits import thin
 from rgnn.tasks.force.config import ForceConfig
 
-SKIP_WIDTH = 128
+AROUND = 64
 """Products of two densities per degree that go around a noisy chip."""
+
+AROUND_FOR_MOLECULES = 128
+"""The same for molecules, whose angles are stiff."""
 
 WHITEN = 1e-3
 """Share of the largest component's variance down to which components drive a noisy chip alike."""
@@ -35,23 +38,25 @@ _BOND = 4.0
 def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> ForceConfig:
     """Return the settings for `frames` on the rung that is `asked` for, all else being default.
 
-    Molecules on a noisy chip have angle terms beside it, or trained channels if those are asked
-    for, and lines of one size; large ones have a second set of radial functions for their bonds.
-    The complete family, which is digital, stays as it is. What this gains:
+    A noisy chip has angle terms beside it, or trained channels if those are asked for; on one,
+    molecules drive lines of one size. Large molecules have a second set of radial functions for
+    their bonds. The complete family, which is digital, stays as it is. What this gains:
     docs/explanation/accuracy.md.
     """
     asked = asked or ForceConfig()
     plain = ForceConfig(periphery=asked.periphery)
-    periodic = any(np.any(frame.structure.pbc) for frame in frames)
-    if not frames or periodic or asked.reservoir.family == "complete":
+    if not frames or asked.reservoir.family == "complete":
         return plain
+    molecules = not any(np.any(frame.structure.pbc) for frame in frames)
     reservoir = plain.reservoir
     if asked.periphery.rung == "crossbar":
-        width = 0 if asked.reservoir.trained.channels else SKIP_WIDTH
-        reservoir = replace(reservoir, skip_width=width, whiten=WHITEN)
-    bond = _bond_length(thin(frames, _LOOKED_AT))
-    if bond and np.mean([len(frame) for frame in frames]) > CROWDED:
-        reservoir = replace(reservoir, near=round(_NEAR * bond, 1), far_weight=FAR_WEIGHT)
+        width = AROUND_FOR_MOLECULES if molecules else AROUND
+        width = 0 if asked.reservoir.trained.channels else width
+        reservoir = replace(reservoir, skip_width=width, whiten=WHITEN if molecules else 0.0)
+    if molecules and np.mean([len(frame) for frame in frames]) > CROWDED:
+        bond = _bond_length(thin(frames, _LOOKED_AT))
+        if bond:
+            reservoir = replace(reservoir, near=round(_NEAR * bond, 1), far_weight=FAR_WEIGHT)
     return replace(plain, reservoir=reservoir)
 
 
