@@ -457,7 +457,8 @@ _ABOUT = (
     "frozen features as large as `small`; `learnt` ones learn their radial functions; `xtb` ones "
     "learn what GFN2-xTB (molecules) or GFN1-xTB (glasses) misses, which is computed in training "
     "and in every call, `scaled` ones what GFN1-xTB times a fitted factor misses; `skip` ones have "
-    "products of two densities around the chip, `trained` ones products of 32 trained channels; "
+    "products of two densities around the chip, `trained` ones products of 32 trained channels, "
+    "`white` ones lines of one size; "
     "twins are the same network with every weight trained. Recorded numbers were measured "
     "elsewhere and read in."
 )
