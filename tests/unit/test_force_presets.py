@@ -95,6 +95,13 @@ def test_large_molecules_look_at_their_bonds(bond):
     assert suited_to(frames(chain("C", 6, bond)), asked("exact")) == asked("exact")
 
 
+def test_what_is_not_a_bond_is_not_looked_at():
+    """Atoms as far apart as the cutoff reaches, by default or as asked, have nothing nearer."""
+    argon = frames(chain("Ar", 12, 3.8))
+    assert suited_to(argon, asked("exact")) == asked("exact")
+    assert suited_to(frames(chain("C", 12, 1.4)), asked("exact", cutoff=2.0)) == asked("exact")
+
+
 def test_hydrogen_alone_has_no_bonds_to_look_at():
     grid = np.stack(np.meshgrid(*[np.arange(3.0)] * 3), axis=-1).reshape(-1, 3)
     assert suited_to(frames(Atoms("H27", grid)), asked("exact")) == asked("exact")

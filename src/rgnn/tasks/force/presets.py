@@ -54,9 +54,9 @@ def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> Forc
         width = 0 if asked.reservoir.trained.channels else width
         reservoir = replace(reservoir, skip_width=width, whiten=WHITEN if molecules else 0.0)
     if molecules and np.mean([len(frame) for frame in frames]) > CROWDED:
-        bond = _bond_length(thin(frames, _LOOKED_AT))
-        if bond:
-            reservoir = replace(reservoir, near=round(_NEAR * bond, 1), far_weight=FAR_WEIGHT)
+        near = round(_NEAR * _bond_length(thin(frames, _LOOKED_AT)), 1)
+        if 0 < near < asked.reservoir.cutoff:  # not so in a cluster of noble-gas atoms
+            reservoir = replace(reservoir, near=near, far_weight=FAR_WEIGHT)
     return replace(plain, reservoir=reservoir)
 
 
