@@ -13,6 +13,17 @@ from rgnn.reservoir.config import MessageConfig, ReservoirConfig
 from rgnn.tasks.force import baseline
 from rgnn.tasks.force.config import BaselineConfig, UncertaintyConfig
 
+TINY = (
+    "reservoir.cutoff=4",
+    "reservoir.lmax=1",
+    "reservoir.coupled_lmax=1",
+    "reservoir.n_radial=4",
+    "reservoir.single_width=4",
+    "reservoir.pair_width=4",
+    "reservoir.triple_width=4",
+)
+"""Assignments that make any network small enough to be fitted in seconds."""
+
 SMALL = ReservoirConfig(
     cutoff=3.5,
     n_radial=4,

@@ -14,19 +14,10 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from typer.testing import CliRunner
 
+import force_models
 from rgnn.cli import main
 
-TINY = (
-    "reservoir.cutoff=4",
-    "reservoir.lmax=1",
-    "reservoir.coupled_lmax=1",
-    "reservoir.n_radial=4",
-    "reservoir.single_width=4",
-    "reservoir.pair_width=4",
-    "reservoir.triple_width=4",
-    "reservoir.message.scalars=0",
-)
-SETTINGS = [word for setting in TINY for word in ("--set", setting)]
+SETTINGS = [word for setting in force_models.TINY for word in ("--set", setting)]
 
 METRICS = {
     *("n_frames", "n_atoms", "energy_mae_meV_per_atom", "energy_rmse_meV_per_atom"),

@@ -11,31 +11,22 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
+import force_models
 from rgnn.core.structure import Frame
-from rgnn.crossbar.build import Periphery
+from rgnn.crossbar.build import Periphery, Rung
 from rgnn.io.structures import as_frames
 from rgnn.reservoir.config import ReservoirConfig, TrainedConfig
 from rgnn.run import force
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.presets import suited_to
 
-TINY = (
-    "reservoir.cutoff=4",
-    "reservoir.lmax=1",
-    "reservoir.coupled_lmax=1",
-    "reservoir.n_radial=4",
-    "reservoir.single_width=4",
-    "reservoir.pair_width=4",
-    "reservoir.triple_width=4",
-)
-
 
 def frames(*atoms: Atoms) -> list[Frame]:
     return as_frames(list(atoms), need_labels=False)
 
 
-def asked(rung: str = "crossbar", **reservoir) -> ForceConfig:
-    return ForceConfig(ReservoirConfig(**reservoir), Periphery(rung))  # pyright: ignore[reportArgumentType]
+def asked(rung: Rung = "crossbar", **reservoir) -> ForceConfig:
+    return ForceConfig(ReservoirConfig(**reservoir), Periphery(rung))
 
 
 def chain(symbol: str, length: int, bond: float) -> Atoms:
@@ -124,7 +115,9 @@ def water(tmp_path: Path) -> str:
 
 
 def test_a_fit_takes_what_suits_its_frames_and_says_so(water, tmp_path):
-    order = force.Fit([water], tmp_path / "run", assignments=[*TINY, "reservoir.whiten=0.01"])
+    order = force.Fit(
+        [water], tmp_path / "run", assignments=[*force_models.TINY, "reservoir.whiten=0.01"]
+    )
     run, metrics = force.fit(order)
     suited = suited_to(ETHANOL).reservoir
     assert metrics["settings_for_these_frames"] == f"reservoir.skip_width={suited.skip_width}"
