@@ -43,6 +43,7 @@ from rgnn.tasks.force.config import (
     BaselineConfig,
     ForceConfig,
     GateConfig,
+    LearningConfig,
     RadialConfig,
     UncertaintyConfig,
 )
@@ -78,6 +79,8 @@ MESSAGE = MessageConfig(scalars=8, pair_width=12, triple_width=8)
 GATED = MessageConfig(
     scalars=16, kind="gated", source_width=0, single_width=576, pair_width=0, triple_width=0
 )
+TALK = MessageConfig(scalars=8, cutoff=5.0, single_width=24, pair_width=32, triple_width=32)
+SHORT = LearningConfig(steps=20, rate=0.2, rows=20_000)
 FAMILIES = {
     "message": size(pair_width=16, triple_width=28, message=MESSAGE),
     "attention": size(pair_width=16, triple_width=28, message=replace(MESSAGE, kind="attention")),
@@ -170,6 +173,17 @@ GLASS = {
     "wide": size(single_width=48, pair_width=96, triple_width=128, cutoff=6.0),
     "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
+GLASS["near messages"] = replace(
+    size(
+        single_width=48,
+        pair_width=96,
+        triple_width=128,
+        near=2.8,
+        trained=TrainedConfig(32, 32, 32),
+        message=TALK,
+    ),
+    channels=SHORT,
+)
 GLASS |= {
     f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near", "near wide 6 Å")
 }

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import rgnn
-from accuracy import over, size
+from accuracy import SETS, over, size
 from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Periphery, Rung
 from rgnn.io.splits import thin
@@ -204,6 +204,7 @@ CASES: dict[str, tuple[Reader, dict[str, ForceConfig | Suited]]] = {
             ),
             "cutoff 6 Å, wide, gated, one round": size(1, **WIDE, cutoff=6.0),
             "gated, one round": size(1, **GLASS),
+            "near 2.8 Å, wide, trained channels and messages": SETS["LiPS"].sizes["near messages"],
         },
     ),
     "LiPS20": (

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ase import Atoms
 
 import force_models
 import rgnn
@@ -15,22 +16,32 @@ from rgnn.cost.count import force_workload
 from rgnn.crossbar.build import Periphery
 from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.matvec import Exact
+from rgnn.io.structures import structure_of
 from rgnn.readout.halves import crossed
 from rgnn.reservoir.blueprint import blueprint
-from rgnn.reservoir.config import MessageConfig, TrainedConfig
+from rgnn.reservoir.build import Beside
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
 from rgnn.tasks.force import engine, learning, storage
 from rgnn.tasks.force.config import GateConfig, LearningConfig, RadialConfig
 from rgnn.tasks.force.model import Predictor
 
 TRAINED = TrainedConfig(channels=5, pair_width=6, triple_width=4)
 PLAIN = replace(force_models.SMALL, message=MessageConfig(scalars=0), trained=TRAINED)
+TALKING = replace(
+    force_models.SMALL,
+    trained=TRAINED,
+    skip_width=2,
+    message=replace(force_models.SMALL.message, cutoff=3.0),
+)
+"""With messages that are trained as well."""
+
 KEY = jax.random.key(0)
 
 
 @cache
-def model(steps: int = 3) -> rgnn.ForceField:
+def model(steps: int = 3, network: ReservoirConfig = PLAIN) -> rgnn.ForceField:
     settings = replace(
-        force_models.config(), reservoir=PLAIN, channels=LearningConfig(steps, features=12)
+        force_models.config(), reservoir=network, channels=LearningConfig(steps, features=12)
     )
     return rgnn.ForceField.fit(rgnn.datasets.load("li3po4-xtb", "train")[::16], config=settings)
 
@@ -63,11 +74,15 @@ def test_every_channel_is_used_and_none_more_than_once_more_than_others():
     assert blueprint(replace(PLAIN, trained=TrainedConfig()), 3).wiring == ()
 
 
-def test_derivative_is_that_of_solving_again():
+networks = pytest.mark.parametrize("network", [PLAIN, TALKING], ids=["channels", "messages"])
+
+
+@networks
+def test_derivative_is_that_of_solving_again(network):
     """The error between the halves after a small change, everything solved again."""
-    own = model()
+    own = model(network=network)
     frames = rgnn.datasets.load("li3po4-xtb", "train")[:8:2]
-    network, part = own.reservoir, learning.CHANNELS
+    network, part = own.reservoir, learning.BESIDE
     with engine.arithmetic("float64"):
         build = engine.Builder(own.elements, own.config.reservoir)
         data = learning._data(frames, build, "", 10_000)
@@ -76,36 +91,73 @@ def test_derivative_is_that_of_solving_again():
         strength = 1e-6 * float(np.diagonal(halves[0].gram).mean())
         found = crossed(halves, strength)
         gradient = learning._gradient(network, part, data, halves, found, scale)
-        direction = np.random.default_rng(1).normal(size=gradient.shape)
+        rng = np.random.default_rng(1)
+        direction = jax.tree.map(lambda g: rng.normal(size=g.shape), gradient)
 
         def loss(step: float) -> float:
-            values = np.asarray(part.take(network)) + step * direction
-            moved = part.put(network, engine.as_dtype(values, "float64"))
-            own = learning._halves(moved, data, scale)
+            values = jax.tree.map(
+                lambda v, d: engine.as_dtype(np.asarray(v) + step * d, "float64"),
+                part.take(network),
+                direction,
+            )
+            own = learning._halves(part.put(network, values), data, scale)
             return crossed(own, strength).error ** 2 * (own[0].judged + own[1].judged) / 2
 
         step = 1e-5
         slope = (loss(step) - loss(-step)) / (2 * step)
-    assert float((gradient * direction).sum()) == pytest.approx(slope, rel=1e-4)
+    along = sum(float((g * d).sum()) for g, d in zip(gradient, direction, strict=True))
+    assert along == pytest.approx(slope, rel=1e-4)
 
 
-def test_learning_helps_the_halves_and_changes_nothing_on_the_chip():
-    own, random = model(), model(0)
+@networks
+def test_learning_helps_the_halves_and_changes_nothing_on_the_chip(network):
+    own, random = model(network=network), model(0, network)
     summary = own.readout.summary
     assert summary["halves_force_rmse_after"] < 0.98 * summary["halves_force_rmse_before"]
     assert not [name for name in random.readout.summary if name.startswith("halves")]
-    assert own.calibration.channels.shape == random.calibration.channels.shape == (3, 5, 12)
-    assert np.abs(own.calibration.channels - random.calibration.channels).max() > 0.05
+    learnt, first, shapes = own.calibration.beside, random.calibration.beside, [(3, 5, 12)]
+    if network.listens:
+        shapes += [(3, 5, 6), (2, 12 + 3 * 2 + 3 * TRAINED.pair_width)]
+    for mine, theirs, shape in zip(learnt, first, shapes, strict=False):
+        assert mine.shape == theirs.shape == shape
+        assert np.abs(mine - theirs).max() > 0.05
     for mine, theirs in zip(own.blocks, random.blocks, strict=True):
         np.testing.assert_array_equal(mine.weight, theirs.weight)
-    bare = replace(own.calibration, channels=np.zeros((0, 0, 0)))
-    assert own.calibration.size == bare.size + 3 * 5 * 12
+    bare = replace(own.calibration, beside=Beside.nothing())
+    assert own.calibration.size == bare.size + sum(np.prod(shape) for shape in shapes)
 
 
+def test_what_a_trained_message_says_reaches_further_than_any_neighbour():
+    """An atom pulls on another one that only a third one hears of."""
+    own = model(network=TALKING)
+    atoms = Atoms("OPLi", [[0, 0, 0], [2.6, 0, 0], [5.2, 0, 0]])
+    far = Predictor(own)(structure_of(atoms), key=KEY, uncertainty=False)
+    atoms.positions[2, 1] += 0.3
+    moved = Predictor(own)(structure_of(atoms), key=KEY, uncertainty=False)
+    assert 5.2 > own.config.reservoir.cutoff
+    assert np.abs(moved.forces[0] - far.forces[0]).max() > 1e-6
+
+
+def test_stress_holds_what_messages_say():
+    own, h = model(network=TALKING), 1e-4
+    structure = force_models.test_frames()[0].structure
+    predictor, strain = Predictor(own), np.array([[0.3, 0.2, 0], [0.2, -0.5, 0.1], [0, 0.1, 0.4]])
+
+    def energy(amount: float) -> float:
+        turn = np.eye(3) + amount * strain
+        bent = replace(structure, positions=structure.positions @ turn, cell=structure.cell @ turn)
+        return predictor(bent, key=KEY, uncertainty=False).energy
+
+    slope = (energy(h) - energy(-h)) / (2 * h)
+    stress = predictor(structure, key=KEY, uncertainty=False).stress
+    assert structure.volume * (stress * strain).sum() == pytest.approx(slope, rel=1e-4)
+
+
+@networks
 @pytest.mark.parametrize("rung", ["exact", "quantised", "crossbar"])
-def test_forces_are_minus_the_gradient_of_the_energy(rung):
+def test_forces_are_minus_the_gradient_of_the_energy(rung, network):
     """On noisy rungs what goes past the chip only: the readout of everything else is taken away."""
-    own = model().on(periphery=Periphery(rung))
+    own = model(network=network).on(periphery=Periphery(rung))
     beside = own.reservoir.n_skip
     weights = own.readout.weights.copy()
     weights[:, beside:] = 0 if rung != "exact" else weights[:, beside:]
@@ -124,20 +176,22 @@ def test_forces_are_minus_the_gradient_of_the_energy(rung):
     assert np.abs(found).max() > 0.1
 
 
+@networks
 @pytest.mark.parametrize("rung", ["exact", "crossbar"])
-def test_a_structure_may_lack_an_element(rung):
+def test_a_structure_may_lack_an_element(rung, network):
     """As do the pure elements of a set of many compositions."""
     structure = force_models.test_frames()[0].structure
     kept = structure.numbers != 15
     fewer = replace(structure, numbers=structure.numbers[kept], positions=structure.positions[kept])
-    predictor = Predictor(model().on(periphery=Periphery(rung)))
+    predictor = Predictor(model(network=network).on(periphery=Periphery(rung)))
     found = predictor(fewer, key=KEY, uncertainty=False)
     assert np.isfinite(found.energy) and np.abs(found.forces).max() > 0.01
     assert np.isfinite(found.forces).all() and np.isfinite(found.stress).all()
 
 
-def test_rows_of_the_fit_are_the_forces():
-    own, frame = model(), force_models.test_frames()[0]
+@networks
+def test_rows_of_the_fit_are_the_forces(network):
+    own, frame = model(network=network), force_models.test_frames()[0]
     with engine.arithmetic("float64"):
         around = engine.Builder(own.elements, own.config.reservoir)(frame.structure)
         design = engine.as_numpy(engine.design(own.reservoir, around, None))
@@ -147,11 +201,14 @@ def test_rows_of_the_fit_are_the_forces():
     np.testing.assert_allclose(forces, expected.ravel(), atol=1e-8)
 
 
-def test_files_hold_the_channels(tmp_path):
-    own = model()
+@networks
+def test_files_hold_what_was_learnt(tmp_path, network):
+    own = model(network=network)
     storage.save(own, tmp_path / "model.safetensors")
     again = storage.load(tmp_path / "model.safetensors")
-    np.testing.assert_array_equal(again.calibration.channels, own.calibration.channels)
+    np.testing.assert_array_equal(
+        again.calibration.beside.channels, own.calibration.beside.channels
+    )
     frame = force_models.test_frames()[0]
     one, two = (m.predict([frame], uncertainty=False)[0].forces for m in (own, again))
     np.testing.assert_array_equal(one, two)
@@ -175,6 +232,9 @@ def test_the_bill_holds_their_digital_work():
     found = force_workload({}, **sizes, channels=[(2, 12), (2, 12)])
     mixing, pairs = 2 * 5 * (1 + 3) * 2 * 12, 2 * 100 * (1 + 3) * 4
     assert found.digital_macs - without.digital_macs == mixing + pairs
+    found = force_workload({}, **sizes, heard_channels=[(2, 6), (2, 6)], telling=(3, 7))
+    mixing, pairs, told = 2 * 5 * (1 + 3) * 2 * 6, 2 * 100 * (1 + 3) * 6, 2 * 5 * 3 * 7
+    assert found.digital_macs - without.digital_macs == mixing + pairs + told
 
 
 @pytest.mark.parametrize(
@@ -188,7 +248,9 @@ def test_absurd_sizes_are_refused(wrong):
 
 def test_what_they_cannot_stand_beside_is_refused():
     with pytest.raises(InputError, match=r"trained\.channels=0"):
-        replace(force_models.SMALL, trained=TRAINED)
+        replace(PLAIN, family="complete", skip_width=0)
+    with pytest.raises(InputError, match=r"message\.kind=plain"):
+        replace(TALKING, message=replace(TALKING.message, kind="attention"))
     with pytest.raises(InputError, match=r"radial\.steps=0"):
         replace(force_models.config(), reservoir=PLAIN, radial=RadialConfig(1))
     with pytest.raises(InputError, match=r"channels\.rate"):

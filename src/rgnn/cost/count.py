@@ -65,6 +65,8 @@ def force_workload(
     skip_columns: Sequence[int] = (),
     combined_degrees: Sequence[int] = (),
     channels: Sequence[tuple[int, int]] = (),
+    heard_channels: Sequence[tuple[int, int]] = (),
+    telling: Sequence[int] = (0, 0),
     activation_reads: int = 1,
     derivative_reads: int = 1,
 ) -> Workload:
@@ -79,7 +81,9 @@ def force_workload(
     `combined_degrees` are combined before they drive the lines, those of every pair twice and those
     of every density. `channels` are, by degree, how many trained channels there are and of how many
     inputs: mixed and pulled back once for every atom, contracted with the radial functions of
-    every pair twice. Every activation and derivative is read as often as the last two say.
+    every pair twice; `heard_channels` are the same of the densities of trained messages, and
+    `telling` is how many scalars are read of how many invariants. Messages are taken to reach as
+    far as densities do. Every activation and derivative is read as often as the last two say.
     """
     if n_atoms < 1 or n_neighbours < 0:
         raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
@@ -112,6 +116,9 @@ def force_workload(
     for degree, (count, inputs) in enumerate(channels):
         orders = 2 * degree + 1
         digital += 2 * n_atoms * orders * count * inputs + 2 * pairs * orders * n_radial
+    for degree, (count, inputs) in enumerate(heard_channels):
+        digital += 2 * (2 * degree + 1) * (n_atoms * count + pairs) * inputs
+    digital += 2 * n_atoms * telling[0] * telling[1]
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
 

@@ -15,6 +15,7 @@ that of four sets of predictions with fixed weights, each against a known cotang
 size of the normal equations is ever differentiated.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -25,8 +26,11 @@ from scipy.linalg import cho_solve, cholesky, get_blas_funcs
 
 (_dsyrk,) = get_blas_funcs(("syrk",), dtype=np.float64)
 
-_CHUNK = 4096
-"""Rows brought to double precision at a time."""
+_CHUNK = 2048
+"""Rows brought to double precision at a time for a matrix product."""
+
+_SLICE = 128
+"""The same for a product with a vector, which reads every row once: few enough to stay in cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +55,31 @@ class Half:
     def _sums(self) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, " n"]]:
         gram = np.zeros((self.rows.shape[1],) * 2, order="F")
         moment = np.zeros(self.rows.shape[1])
-        for start in range(0, len(self.rows), _CHUNK):
-            own = slice(start, start + _CHUNK)
-            rows = self.rows[own].astype(np.float64)
+        for part, rows in _doubled(self.rows, _CHUNK):
             gram = _dsyrk(1.0, rows.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
-            moment += self.targets[own] @ rows
+            moment += self.targets[part] @ rows
         return gram, moment
+
+
+def _doubled(
+    rows: Float[np.ndarray, "n_row n"], most: int = _SLICE
+) -> Iterator[tuple[slice, Float[np.ndarray, "_ n"]]]:
+    """Yield a few rows at a time in double precision, in memory that is used again."""
+    room = np.empty((min(most, len(rows)), rows.shape[1]))
+    for start in range(0, len(rows), most):
+        part = slice(start, min(start + most, len(rows)))
+        room[: part.stop - start] = rows[part]
+        yield part, room[: part.stop - start]
+
+
+def _times(
+    rows: Float[np.ndarray, "n_row n"], vectors: Float[np.ndarray, "n *k"]
+) -> Float[np.ndarray, "n_row *k"]:
+    """Return rows @ vectors in double precision."""
+    found = np.empty((len(rows), *vectors.shape[1:]))
+    for part, own in _doubled(rows):
+        found[part] = own @ vectors
+    return found
 
 
 class Crossed(NamedTuple):
@@ -85,10 +108,11 @@ def crossed(halves: tuple[Half, Half], strength: float) -> Crossed:
         factor = (cholesky(precision, lower=True, overwrite_a=True, check_finite=False), True)
         w = cho_solve(factor, own.moment, check_finite=False)
         seen = other.rows[: other.judged]
-        misfit = seen @ w - other.targets[: other.judged]
+        misfit = _times(seen, w) - other.targets[: other.judged]
         square += float(misfit @ misfit)
         weights.append(w)
-        adjoint.append(cho_solve(factor, misfit @ seen, check_finite=False))
+        pulled = sum(misfit[part] @ rows for part, rows in _doubled(seen))
+        adjoint.append(cho_solve(factor, pulled, check_finite=False))
     count = halves[0].judged + halves[1].judged
     return Crossed(float(np.sqrt(square / count)), np.stack(weights), np.stack(adjoint))
 
@@ -99,9 +123,11 @@ def cotangents(halves: tuple[Half, Half], found: Crossed) -> tuple[Cotangents, C
     for number, half in enumerate(halves):
         by_weights = np.zeros((2, len(half.rows)))
         by_adjoint = np.zeros((2, len(half.rows)))
-        judged = half.rows[: half.judged] @ found.weights[1 - number]
+        mine = np.stack([found.adjoint[number], found.weights[number], found.weights[1 - number]])
+        by_own_adjoint, by_own_weights, by_other = _times(half.rows, mine.T).T
+        judged = by_other[: half.judged]
         by_weights[1 - number, : half.judged] = judged - half.targets[: half.judged]
-        by_weights[number] = -(half.rows @ found.adjoint[number])
-        by_adjoint[number] = half.targets - half.rows @ found.weights[number]
+        by_weights[number] = -by_own_adjoint
+        by_adjoint[number] = half.targets - by_own_weights
         result.append(Cotangents(by_weights, by_adjoint))
     return result[0], result[1]

@@ -6,6 +6,7 @@ at random and never changed; which of them are read is all that is chosen.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,6 +14,9 @@ from jaxtyping import Float, Int
 from rgnn.reservoir.complete import complete
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.products import ColumnCounter, Product, plan
+
+_TELLING_BODY_ORDER = 3
+"""Body order up to which an atom's own invariants make what a trained message says of it."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,26 @@ class Blueprint:
     """Products that go around the chip."""
     skip_mixing: tuple[Float[np.ndarray, "_ n_in"], ...] = ()
     """What the first of them pick of the densities, by degree: a single 1 per row."""
+    heard: tuple[Product, ...] = ()
+    """Products beside the chip whose last factor is a density of what trained messages say."""
     wiring: tuple[tuple[int, ...], ...] = ()
-    """Trained channels that the others are made of, by degree; empty without any."""
+    """Trained channels that all but the picked ones are made of, by degree; empty without any."""
+    heard_wiring: tuple[tuple[int, ...], ...] = ()
+    """The same for channels of what messages say."""
     digital: dict[str, tuple[Float[np.ndarray, "_ n_in"], ...]] = field(default_factory=dict)
     """Matrices of `density` and `source` by degree, where they are not on the chip."""
+
+    @property
+    def source_widths(self) -> list[int]:
+        """Return how many invariants of each kind messages are read from, in order.
+
+        Trained ones are read from those around the chip: scalar densities and all products of two,
+        which come before those of three.
+        """
+        if not self.heard:
+            return [product.width for product in self.source]
+        told = [p.width for p in self.skip if p.body_order <= _TELLING_BODY_ORDER]
+        return [self.skip_mixing[0].shape[1], *told]
 
     @property
     def all_shapes(self) -> list[tuple[int, int]]:
@@ -61,14 +81,14 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
     weight = np.tile(density_weights(config), n_species)
     around = plan((0, config.skip_width, 0), lmax, 0, 0, ColumnCounter())
     skip, picks = complete(around, lmax, weight)
-    beside, wiring = _beside(config, [len(rows) for rows in picks])
-    messages, sources = [], []
-    if m.scalars:
+    beside = _beside(config, [len(rows) for rows in picks])
+    messages, sources, frozen = [], [], m.scalars and not config.listens
+    if frozen:
         widths = (more * m.single_width, more * m.pair_width, more * m.triple_width)
         messages = plan(widths, lmax, config.coupled_lmax, 1, counter, config.tilt)
         sources = plan((config.single_width, m.source_width, 0), lmax, 0, 0, source)
     shapes, digital = {"density": _shapes(counter, 0, lmax, inputs)}, {}
-    if m.scalars:
+    if frozen:
         shapes["source"] = _shapes(source, 0, lmax, inputs)
     if config.family == "complete":
         every, density = complete([*own, *messages], lmax, weight)
@@ -77,37 +97,63 @@ def blueprint(config: ReservoirConfig, n_species: int) -> Blueprint:
         sources, emitted = complete(sources, lmax, weight)
         digital = {"density": tuple(density), "source": tuple(emitted)}
         shapes = {name: [] for name in shapes}
-    if m.scalars:
+    if frozen:
         receiver = m.receiver
         shapes["projection"] = [(receiver.n_read, sum(p.width for p in sources))]
         shapes["edge"] = [(receiver.n_edge, m.n_radial)] if receiver.n_edge else []
         shapes["message"] = _shapes(counter, 1, lmax, m.scalars * m.n_radial)
     plans = tuple(own), tuple(messages), tuple(sources)
-    return Blueprint(*plans, shapes, (*skip, *beside), tuple(picks), wiring, digital)
+    return Blueprint(
+        *plans,
+        shapes,
+        (*skip, *beside.products),
+        tuple(picks),
+        beside.heard,
+        beside.wiring,
+        beside.heard_wiring,
+        digital,
+    )
 
 
-def _beside(
-    config: ReservoirConfig, taken: Sequence[int]
-) -> tuple[list[Product], tuple[tuple[int, ...], ...]]:
-    """Return the products of trained channels, and which channel every factor is, by degree.
+class _Beside(NamedTuple):
+    """Products of trained channels, and which channel every factor is, by degree."""
 
-    `taken` columns of every degree belong to others. Every channel is used equally often, in an
-    order that is the same for every network of these sizes.
+    products: tuple[Product, ...] = ()
+    heard: tuple[Product, ...] = ()
+    wiring: tuple[tuple[int, ...], ...] = ()
+    heard_wiring: tuple[tuple[int, ...], ...] = ()
+
+
+def _beside(config: ReservoirConfig, taken: Sequence[int]) -> _Beside:
+    """Return what is made of trained channels; `taken` columns of every degree belong to others.
+
+    Every channel is used equally often, in an order that is the same for every network of these
+    sizes.
     """
-    t, lmax = config.trained, config.lmax
+    t, m, lmax = config.trained, config.message, config.lmax
     if not t.channels:
-        return [], ()
-    counter = ColumnCounter()
+        return _Beside()
+    counter, heard = ColumnCounter(), []
     counter.used = {(0, degree): count for degree, count in enumerate(taken)}
-    widths = (0, t.pair_width, t.triple_width)
-    products = plan(widths, lmax, config.coupled_lmax, 0, counter)
-    rng, wiring = np.random.default_rng(0), []
-    for degree, count in enumerate(taken):
-        more = counter.used.get((0, degree), 0) - count
-        rounds = -(-more // t.channels)
-        order = [rng.permutation(t.channels) for _ in range(rounds)]
-        wiring.append(tuple(np.concatenate([np.zeros(0, int), *order])[:more].tolist()))
-    return products, tuple(wiring)
+    products = plan((0, t.pair_width, t.triple_width), lmax, config.coupled_lmax, 0, counter)
+    if m.scalars:
+        widths = (m.single_width, m.pair_width, m.triple_width)
+        heard = plan(widths, lmax, config.coupled_lmax, 1, counter)
+    rng, none = np.random.default_rng(0), (0,) * len(taken)
+    wiring = tuple(
+        tuple(_wired(counter.used.get((layer, degree), 0) - count, t.channels, rng))
+        for layer, own in enumerate((taken, none))
+        for degree, count in enumerate(own)
+    )
+    n_degree = lmax + 1
+    own, further = wiring[:n_degree], wiring[n_degree:] if heard else ()
+    return _Beside(tuple(products), tuple(heard), own, further)
+
+
+def _wired(columns: int, channels: int, rng: np.random.Generator) -> list[int]:
+    """Return the channel of every column."""
+    order = [rng.permutation(channels) for _ in range(-(-columns // channels))]
+    return np.concatenate([np.zeros(0, int), *order])[:columns].tolist()
 
 
 def _shapes(columns: ColumnCounter, layer: int, lmax: int, n_in: int) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +29,22 @@ from rgnn.reservoir.reservoir import Reservoir
 from rgnn.reservoir.skip import Skip
 
 
+class Beside(NamedTuple):
+    """What is trained beside the chip; every part may be empty."""
+
+    channels: Float[Array | np.ndarray, "_degree _channel _in"]
+    """Combinations of the densities of every degree."""
+    heard_channels: Float[Array | np.ndarray, "_degree _channel _in"]
+    """The same of the densities of what trained messages say."""
+    telling: Float[Array | np.ndarray, "_scalar _source"]
+    """What an atom tells, as combinations of its scaled source invariants."""
+
+    @staticmethod
+    def nothing() -> "Beside":
+        """Return no parts."""
+        return Beside(np.zeros((0, 0, 0)), np.zeros((0, 0, 0)), np.zeros((0, 0)))
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """The few numbers of the frozen network that are set on training data."""
@@ -47,10 +64,8 @@ class Calibration:
     )
     """Learnt radial functions: what degree l and neighbours of an element send down line n is
     Σ_k R_k radial[l, element, k, n]. Empty where the functions are taken as they come."""
-    channels: Float[np.ndarray, "_degree _channel _in"] = field(
-        default_factory=lambda: np.zeros((0, 0, 0))
-    )
-    """Trained channels, combinations of the densities of every degree; empty without any."""
+    beside: Beside = field(default_factory=Beside.nothing)
+    """What is trained beside the chip."""
     white: Float[np.ndarray, "_degree _species _function _function"] = field(
         default_factory=lambda: np.zeros((0, 0, 0, 0))
     )
@@ -61,7 +76,7 @@ class Calibration:
     def size(self) -> int:
         """Return how many numbers these are."""
         parts = (self.reference_distance, self.limits, self.source_scale, self.scalar_centre)
-        learnt = (self.scalar_steepness, self.kept, self.radial, self.channels, self.white)
+        learnt = (self.scalar_steepness, self.kept, self.radial, self.white, *self.beside)
         return sum(p.size for p in (*parts, *learnt))
 
     @property
@@ -108,7 +123,7 @@ def assemble(
     if not config.message.scalars:
         return Reservoir(layer, skip, design.own)
     message = _message(config, calibration, design, arrays, layer, dtype)
-    return Reservoir(layer, skip, design.own, message, design.message)
+    return Reservoir(layer, skip, design.own, message, design.heard or design.message)
 
 
 def lines_read(
@@ -127,33 +142,54 @@ def _message(
     layer: DensityLayer,
     dtype: str,
 ) -> MessageLayer:
-    m = config.message
-    widths = [p.width for p in design.source]
+    m, widths = config.message, design.source_widths
     scale = np.repeat(calibration.source_scale, widths) / np.sqrt(sum(widths))
+    source, projection, mixing = None, None, ()
+    if design.heard:
+        projection = Exact(jnp.asarray(calibration.beside.telling, dtype))
+        picks = np.zeros((0, m.scalars * m.n_radial))
+        mixing = _channelled(
+            [picks] * len(design.heard_wiring),
+            calibration.beside.heard_channels,
+            design.heard_wiring,
+            dtype,
+        )
+    else:
+        source = DensityLayer(layer.radial, layer.decay, arrays["source"], layer.repeats)
+        projection, mixing = arrays["projection"][0], arrays["message"]
     return MessageLayer(
-        source=DensityLayer(layer.radial, layer.decay, arrays["source"], layer.repeats),
+        source=source,
         source_plan=design.source,
         source_scale=jnp.asarray(scale, dtype),
-        projection=arrays["projection"][0],
+        projection=projection,
         centre=jnp.asarray(calibration.scalar_centre, dtype),
         steepness=jnp.asarray(calibration.scalar_steepness, dtype),
         receiver=m.receiver,
-        edge=next(iter(arrays["edge"]), None),
+        edge=next(iter(arrays.get("edge", ())), None),
         radial=RadialBasis(layer.radial.reference_distance, m.cutoff, m.n_radial),
         decay=_decay(radial_weights(m.n_radial, config.decay), m.scalars * m.n_radial, dtype),
-        mixing=arrays["message"],
+        mixing=mixing,
         repeats=layer.repeats,
     )
 
 
 def _beside(design: Blueprint, calibration: Calibration, dtype: str) -> tuple[AbstractMatVec, ...]:
     """Return the digital matrices of the products that go around the chip, by degree."""
-    picks = [jnp.asarray(matrix, dtype) for matrix in design.skip_mixing]
     if not design.wiring:
-        return tuple(Exact(own) for own in picks)
+        return tuple(Exact(jnp.asarray(matrix, dtype)) for matrix in design.skip_mixing)
+    return _channelled(design.skip_mixing, calibration.beside.channels, design.wiring, dtype)
+
+
+def _channelled(
+    picks: Sequence[Float[np.ndarray, "_ n_in"]],
+    channels: Float[Array | np.ndarray, "n_degree n_channel n_in"],
+    wiring: Sequence[tuple[int, ...]],
+    dtype: str,
+) -> tuple[Channels, ...]:
+    """Return what picks single inputs and mixes channels, by degree."""
     return tuple(
-        Channels(picks=own, channels=jnp.asarray(channels, dtype), wiring=wiring)  # pyright: ignore[reportCallIssue]
-        for own, channels, wiring in zip(picks, calibration.channels, design.wiring, strict=True)
+        Channels(picks=jnp.asarray(one, dtype), channels=jnp.asarray(many, dtype), wiring=own)  # pyright: ignore[reportCallIssue]
+        for one, many, own in zip(picks, channels, wiring, strict=True)
     )
 
 

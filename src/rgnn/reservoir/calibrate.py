@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from rgnn.crossbar.build import Block, Periphery
 from rgnn.reservoir.blueprint import Blueprint
-from rgnn.reservoir.build import Calibration, assemble
+from rgnn.reservoir.build import Beside, Calibration, assemble
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.reservoir import Inputs, Reservoir, Surroundings
 from rgnn.reservoir.whitening import whitening
@@ -32,11 +32,12 @@ def calibrate(
     sample: Sample,
     dtype: str,
     radial: Float[np.ndarray, "_degree _species _function _function"],
-    channels: Float[np.ndarray, "_degree _channel _in"],
+    beside: Beside,
 ) -> Calibration:
     """Return input ranges and the scales of the message step, from sampled surroundings.
 
-    `radial` holds learnt radial functions, `channels` trained channels; both may be empty.
+    `radial` holds learnt radial functions, `beside` what is trained beside the chip; both may be
+    empty.
 
     Noise-free passes through the network: one for the densities and the source of the messages,
     another where the densities are whitened, and one more for the message densities, which depend
@@ -46,11 +47,11 @@ def calibrate(
     start = Calibration(
         reference_distance,
         np.ones(sum(n_in for _, n_in in design.all_shapes)),
-        np.ones(len(design.source)),
+        np.ones(len(design.source_widths)),
         np.zeros(n_scalar),
         np.ones(n_scalar),
         radial=radial,
-        channels=channels,
+        beside=beside,
     )
     if not design.all_shapes:
         return start  # nothing on the chip, nothing to calibrate
@@ -64,20 +65,24 @@ def calibrate(
         density = density[:0]  # limits are those of lines on the chip
     if not n_scalar:
         return replace(start, limits=_HEADROOM * density)
-    projection = blocks[len(design.shapes["density"]) + len(design.shapes["source"])]
-    widths = [product.width for product in design.source]
+    projection, widths = np.asarray(beside.telling), design.source_widths
+    if not design.heard:
+        arrays = len(design.shapes["density"]) + len(design.shapes["source"])
+        projection = blocks[arrays].weight
     source = np.concatenate(
         [np.asarray(frame.source)[:real] for frame, (_, real) in zip(seen, sample, strict=True)]
     )
     scale = 1 / np.maximum(_rms_by_run(source, widths), 1e-12)
     scaled = source * np.repeat(scale, widths) / np.sqrt(sum(widths))
-    read = scaled @ projection.weight.T
+    read = scaled @ projection.T
     scalars = replace(
         start,
         source_scale=scale,
         scalar_centre=read.mean(axis=0),
         scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
     )
+    if design.heard:
+        return replace(scalars, limits=_HEADROOM * density)
     later = _inputs(config, scalars, blocks, sample, dtype)
     pairs = _peaks([[frame.edge] for frame in later]) if design.shapes["edge"] else np.zeros(0)
     message = _peaks([frame.messages for frame in later])

@@ -11,13 +11,16 @@ Family = Literal["random", "complete"]
 
 @dataclass(frozen=True)
 class MessageConfig:
-    """The frozen message step: neighbours speak through a few scalars of their own surroundings."""
+    """The message step: neighbours speak through a few scalars of their own surroundings.
+
+    It is frozen and on the chip, or, where there are trained channels, trained beside it.
+    """
 
     scalars: int = 0
-    """Scalars an atom sends, read from its own invariants: 8, say; 0 leaves the step out. It gains
-    about 5 % on molecules and nothing on the ionic glass, at twice the cost."""
+    """Scalars an atom sends, read from its own invariants: 8, say; 0 leaves the step out. Frozen it
+    gains about 5 % on molecules and nothing on the ionic glass, at twice the cost."""
     source_width: int = 16
-    """Products of two densities per degree that the scalars are read from."""
+    """Products of two densities per degree that the scalars of a frozen step are read from."""
     kind: Kind = "plain"
     """How scalars are received: as they come, by attention, or gated as in the scalar layer of the
     original network."""
@@ -48,7 +51,8 @@ class MessageConfig:
 
 @dataclass(frozen=True)
 class TrainedConfig:
-    """Products of trained channels, a small digital network beside the frozen one."""
+    """Products of trained channels, a small digital network beside the frozen one. With
+    `message.scalars` it has a message step of its own, trained as well."""
 
     channels: int = 0
     """Channels of every degree, linear combinations of the neighbour densities whose numbers are
@@ -122,6 +126,11 @@ class ReservoirConfig:
     message: MessageConfig = field(default_factory=MessageConfig)
 
     @property
+    def listens(self) -> bool:
+        """Return whether there is a message step beside the chip, made of trained channels."""
+        return bool(self.trained.channels and self.message.scalars)
+
+    @property
     def n_function(self) -> int:
         """Return how many radial functions every element of the neighbours has."""
         return self.n_radial * (2 if self.near else 1)
@@ -148,9 +157,14 @@ class ReservoirConfig:
             "candidates=1 and skip_width=0",
         )
         _require(
-            not self.trained.channels or (self.family == "random" and not self.message.scalars),
-            "trained channels stand beside random products without messages: set "
-            "trained.channels=0, or family=random and message.scalars=0",
+            not self.trained.channels or self.family == "random",
+            "trained channels stand beside random products: set trained.channels=0 or "
+            "family=random",
+        )
+        _require(
+            not self.trained.channels or self.message.kind == "plain",
+            "trained messages are received as they come: set message.kind=plain or "
+            "trained.channels=0",
         )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(0 <= self.tilt <= 10, f"tilt must lie in 0 … 10, got {self.tilt}")

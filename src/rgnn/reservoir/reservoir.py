@@ -5,7 +5,8 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rgnn.graph.batch import Graph
 from rgnn.reservoir.density import EdgeFunctions
@@ -43,7 +44,10 @@ class Activation(NamedTuple):
 
 
 class MessageDesign(NamedTuple):
-    """How message features, the last ones, move with what the neighbours are and send."""
+    """How message features move with what the neighbours are and send."""
+
+    first: int | Int[np.ndarray, ""]
+    """Where among the features they begin."""
 
     near: Float[Array, "n_atom n_near 3 n_message"]
     """By the vectors to the near neighbours, all scalars held fixed."""
@@ -79,7 +83,8 @@ class PairGradient(NamedTuple):
 
 
 class Reservoir(eqx.Module):
-    """Frozen random features of atomic surroundings. Nothing in here is trained."""
+    """Features of atomic surroundings: random frozen ones read off the chip, after those that go
+    around it."""
 
     layer: DensityLayer
     skip: Skip
@@ -88,24 +93,41 @@ class Reservoir(eqx.Module):
     message_plan: tuple[Product, ...] = eqx.field(static=True, default=())
 
     @property
+    def heard(self) -> tuple[Product, ...]:
+        """Return the products with a density of messages that go around the chip."""
+        return self.message_plan if self.message is not None and self.message.beside else ()
+
+    @property
+    def chip_plan(self) -> tuple[Product, ...]:
+        """Return the products read off the chip, those with a density of messages last."""
+        return self.plan if self.heard else (*self.plan, *self.message_plan)
+
+    @property
     def n_feature(self) -> int:
         """Return how many invariants an atom has."""
-        return self.n_skip + sum(p.width for p in (*self.plan, *self.message_plan))
+        return sum(self.widths)
 
     @property
     def n_skip(self) -> int:
         """Return how many of them, the first ones, go around the chip."""
-        return sum(self.skip.widths)
+        return sum(self.skip_widths)
+
+    @property
+    def skip_widths(self) -> list[int]:
+        """Return the lengths of the runs of these by kind, in order."""
+        return [*self.skip.widths, *(p.width for p in self.heard)]
 
     @property
     def widths(self) -> list[int]:
         """Return the lengths of the runs of features of one kind, in order."""
-        return [*self.skip.widths, *(p.width for p in (*self.plan, *self.message_plan))]
+        return [*self.skip_widths, *(p.width for p in self.chip_plan)]
 
     @property
-    def n_message_feature(self) -> int:
-        """Return how many of them, the last ones, hold messages."""
-        return sum(p.width for p in self.message_plan)
+    def message_features(self) -> slice:
+        """Return which of them hold messages."""
+        count = sum(p.width for p in self.message_plan)
+        end = self.n_skip if self.heard else self.n_feature
+        return slice(end - count, end)
 
     @property
     def noisy(self) -> bool:
@@ -118,23 +140,33 @@ class Reservoir(eqx.Module):
         edges = self.layer.edges(around.full)
         densities = self.layer.densities(edges, around.full.slices)
         pool = self.layer.mix(densities, read_key(key, "activation"))
-        skipped, skip = self.skip.evaluate(densities)
+        beside = self.skip.pool(densities)
+        skipped, skip = self.skip.evaluate(densities, beside)
         values, own = evaluate_all(self.plan, [pool])
         if self.message is None or around.near is None:
             values = jnp.concatenate([skipped, values], axis=-1)
             return Activation(values, Slopes(own, [], [], skip), edges, None)
-        source_pool = self.message.source.mix(densities, read_key(key, "source"))
-        source_values, source = evaluate_all(self.message.source_plan, [source_pool])
-        scalars = self.message.scalars(source_values, key)
-        sent = self.message.receive(around.near, scalars, key)
+        told, source = self._told(self.message, densities, skipped, read_key(key, "source"))
+        sent = self.message.receive(around.near, self.message.scalars(told, key), key)
         message_pool = self.message.mix(self.message.densities(sent.edges, sent.received), key)
-        message_values, message = evaluate_all(self.message_plan, [pool, message_pool])
-        return Activation(
-            jnp.concatenate([skipped, values, message_values], axis=-1),
-            Slopes(own, message, source, skip),
-            edges,
-            sent,
-        )
+        first = beside if self.heard else pool
+        heard, message = evaluate_all(self.message_plan, [first, message_pool])
+        parts = [skipped, heard, values] if self.heard else [skipped, values, heard]
+        slopes = Slopes(own, message, source, skip)
+        return Activation(jnp.concatenate(parts, axis=-1), slopes, edges, sent)
+
+    def _told(
+        self,
+        message: MessageLayer,
+        densities: list[Float[Array, "_m n_atom _in"]],
+        skipped: Float[Array, "n_atom n_skip"],
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, "n_atom n_source"], FactorSlopes]:
+        """Return the invariants that messages are read from, and the slopes of those on the chip
+        alone."""
+        if message.source is None:
+            return skipped[:, : message.n_source], []
+        return evaluate_all(message.source_plan, [message.source.mix(densities, key)])
 
     def inputs(self, around: Surroundings) -> Inputs:
         """Return what enters the matrices on noise-free reads, for calibration."""
@@ -143,8 +175,8 @@ class Reservoir(eqx.Module):
         lines = self.layer.line_inputs(densities)
         if self.message is None or around.near is None:
             return Inputs(lines, None, None, [])
-        source_pool = self.message.source.mix(densities, None)
-        source, _ = evaluate_all(self.message.source_plan, [source_pool])
+        skipped, _ = self.skip.evaluate(densities, self.skip.pool(densities))
+        source, _ = self._told(self.message, densities, skipped, None)
         sent = self.message.receive(around.near, self.message.scalars(source, None), None)
         messages = self.message.densities(sent.edges, sent.received)
         return Inputs(lines, source, self.message.edge_inputs(sent.edges.radial), messages)
@@ -157,12 +189,12 @@ class Reservoir(eqx.Module):
 
     def design(self, around: Surroundings, *, key: PRNGKeyArray | None = None) -> Design:
         """Return the invariants and the parts of their derivatives [1/Å]."""
-        a = self.activate(around, key)
-        reads = pair_reads(self.layer, a.edges, around.full.slices, read_key(key, "jacobian"))
-        plan = (*self.plan, *self.message_plan)
-        slopes = a.slopes.own + a.slopes.message
+        a, slices = self.activate(around, key), around.full.slices
+        reads = pair_reads(self.layer, a.edges, slices, read_key(key, "jacobian"))
+        plan, beside = self.chip_plan, a.slopes.skip + (a.slopes.message if self.heard else [])
+        slopes = a.slopes.own + ([] if self.heard else a.slopes.message)
         mixed = by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), a.edges, reads, slopes)
-        skipped = self.skip.jacobian(a.edges, around.full.slices, a.slopes.skip)
+        skipped = self.skip.jacobian(a.edges, slices, beside, self.heard)
         full = jnp.concatenate([skipped, mixed], axis=-1)
         if self.message is None or a.sent is None:
             return Design(a.invariants, full, None)
@@ -178,14 +210,18 @@ class Reservoir(eqx.Module):
             self.message.scalar_reads(a.sent.edges, key),
             a.slopes.message,
         )
-        slopes = self._scalar_slopes(self.message, a, a.sent, around, key)
+        if self.heard:
+            told = skipped[..., : self.message.n_source]
+            moves = self.message.scalar_jacobian(a.sent.scalars, told, None)
+        else:
+            moves = self._scalar_slopes(self.message, a, a.sent, around, key)
+        own = self.message_features
         if self.message.receiver.kind == "plain":
-            return Design(a.invariants, full, MessageDesign(near, by_received, slopes))
+            return Design(a.invariants, full, MessageDesign(own.start, near, by_received, moves))
         made = self.message.by_received(a.sent, by_received, key)
         near = near + a.sent.edges.unit[..., None] * made.distance[:, :, None]
-        own = jnp.einsum("ijxr,irn->ijxn", slopes, made.own)
-        full = full.at[..., -self.n_message_feature :].add(own)
-        return Design(a.invariants, full, MessageDesign(near, made.sent, slopes))
+        full = full.at[..., own].add(jnp.einsum("ijxr,irn->ijxn", moves, made.own))
+        return Design(a.invariants, full, MessageDesign(own.start, near, made.sent, moves))
 
     def energies_and_gradient(
         self,
@@ -226,8 +262,8 @@ class Reservoir(eqx.Module):
     def _moves(
         self, a: Activation, around: Surroundings, key: PRNGKeyArray | None
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"] | None:
-        """Return how the scalars of every atom move; None without messages."""
-        if self.message is None or a.sent is None:
+        """Return how the scalars of every atom move; None where none are read off the chip."""
+        if self.message is None or a.sent is None or self.heard:
             return None
         return self._scalar_slopes(self.message, a, a.sent, around, key)
 
@@ -239,6 +275,7 @@ class Reservoir(eqx.Module):
         around: Surroundings,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
+        assert message.source is not None  # scalars of invariants around the chip go other ways
         read = read_key(key, "source slopes")
         jacobian = by_atom(
             lambda e, r, g: pair_jacobian(message.source_plan, g, e, r),
@@ -256,19 +293,35 @@ class Reservoir(eqx.Module):
         moves: Float[Array, "n_atom n_neighbour 3 n_scalar"] | None,
         key: PRNGKeyArray | None,
     ) -> PairGradient:
-        plan, slopes = (*self.plan, *self.message_plan), a.slopes.own + a.slopes.message
-        slices = around.full.slices
-        skip, mixed = slope[:, : self.n_skip], slope[:, self.n_skip :]
-        by_density = cotangents(plan, slopes, mixed, 0, self.layer.lmax)
-        full = self.skip.gradient(skip, a.edges, slices, a.slopes.skip) + pair_gradient(
+        slices, skip, mixed = around.full.slices, slope[:, : self.n_skip], slope[:, self.n_skip :]
+        near, by_scalar = None, None
+        if self.message is not None and a.sent is not None:
+            own = slope[:, self.message_features]
+            near, by_scalar = self._message_pull(self.message, a, a.sent, own, key)
+            if self.heard:
+                told = self.message.source_pull(a.sent.scalars, by_scalar)
+                skip = skip.at[:, : self.message.n_source].add(told)
+        beside = a.slopes.skip + (a.slopes.message if self.heard else [])
+        slopes = a.slopes.own + ([] if self.heard else a.slopes.message)
+        by_density = cotangents(self.chip_plan, slopes, mixed, 0, self.layer.lmax)
+        full = self.skip.gradient(skip, a.edges, slices, beside, self.heard) + pair_gradient(
             self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
-        if self.message is None or a.sent is None or moves is None:
-            return PairGradient(full, None)
-        own = slope[:, -self.n_message_feature :]
-        by_message = cotangents(self.message_plan, a.slopes.message, own, 1, self.message.lmax)
-        near, by_received = self.message.gradient(a.sent.edges, a.sent.received, by_message, key)
-        made = self.message.by_received(a.sent, by_received[..., None], key)
-        near = near + a.sent.edges.unit * made.distance
-        pull = made.own[..., 0].at[a.sent.near.neighbour].add(made.sent[..., 0])
-        return PairGradient(full + jnp.einsum("iq,ijxq->ijx", pull, moves), near)
+        if by_scalar is not None and moves is not None:
+            full = full + jnp.einsum("iq,ijxq->ijx", by_scalar, moves)
+        return PairGradient(full, near)
+
+    def _message_pull(
+        self,
+        message: MessageLayer,
+        a: Activation,
+        sent: Sent,
+        slope: Float[Array, "n_atom n_message"],
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, "n_atom n_near 3"], Float[Array, "n_atom n_read"]]:
+        """Return the derivatives by the vectors to near neighbours, and by every atom's scalars."""
+        by_message = cotangents(self.message_plan, a.slopes.message, slope, 1, message.lmax)
+        near, by_received = message.gradient(sent.edges, sent.received, by_message, key)
+        made = message.by_received(sent, by_received[..., None], key)
+        near = near + sent.edges.unit * made.distance
+        return near, made.own[..., 0].at[sent.near.neighbour].add(made.sent[..., 0])

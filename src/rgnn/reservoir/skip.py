@@ -32,40 +32,57 @@ class Skip(eqx.Module):
         """Return how many features of each kind there are, in order."""
         return [self.layer.mixing[0].weight.shape[1], *(p.width for p in self.plan)]
 
-    def evaluate(
+    def pool(
         self, densities: Sequence[Float[Array, "_m n_atom _in"]]
+    ) -> list[Float[Array, "_m n_atom _column"]]:
+        """Return the columns that products are made of."""
+        return self.layer.mix(densities, None)
+
+    def evaluate(
+        self,
+        densities: Sequence[Float[Array, "_m n_atom _in"]],
+        pool: Sequence[Float[Array, "_m n_atom _column"]],
     ) -> tuple[Float[Array, "n_atom n_skip"], FactorSlopes]:
         """Return the features, and the derivatives of the products by their factors."""
         scalars = densities[0][0]
         if not self.plan:
             return scalars, []
-        values, slopes = evaluate_all(self.plan, [self.layer.mix(densities, None)])
+        values, slopes = evaluate_all(self.plan, [pool])
         return jnp.concatenate([scalars, values], axis=-1), slopes
 
     def jacobian(
-        self, edges: EdgeFunctions, slices: Sequence[slice], slopes: FactorSlopes
-    ) -> Float[Array, "n_atom n_neighbour 3 n_skip"]:
-        """Return ∂(feature of atom i) / ∂(vector to its neighbour) [1/Å]."""
+        self,
+        edges: EdgeFunctions,
+        slices: Sequence[slice],
+        slopes: FactorSlopes,
+        heard: tuple[Product, ...],
+    ) -> Float[Array, "n_atom n_neighbour 3 n_skip_and_heard"]:
+        """Return ∂(feature of atom i) / ∂(vector to its neighbour) [1/Å].
+
+        `heard` are further products with factors among these columns; `slopes` hold theirs last.
+        """
         scalars = _scalar_jacobian(edges, slices)
-        if not self.plan:
+        plan = (*self.plan, *heard)
+        if not plan:
             return scalars
         reads = pair_reads(self.layer, edges, slices, None)
-        products = by_atom(lambda e, r, g: pair_jacobian(self.plan, g, e, r), edges, reads, slopes)
+        products = by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), edges, reads, slopes)
         return jnp.concatenate([scalars, products], axis=-1)
 
     def gradient(
         self,
-        weights: Float[Array, "n_atom n_skip"],
+        weights: Float[Array, "n_atom n_skip_and_heard"],
         edges: EdgeFunctions,
         slices: Sequence[slice],
         slopes: FactorSlopes,
+        heard: tuple[Product, ...],
     ) -> Float[Array, "n_atom n_neighbour 3"]:
-        """Return ∂(weights · features) / ∂(pair vector)."""
-        n_scalar = self.widths[0]
+        """Return ∂(weights · features) / ∂(pair vector), features as in `jacobian`."""
+        n_scalar, plan = self.widths[0], (*self.plan, *heard)
         scalars = _scalar_gradient(weights[:, :n_scalar], edges, slices)
-        if not self.plan:
+        if not plan:
             return scalars
-        pull = cotangents(self.plan, slopes, weights[:, n_scalar:], 0, self.layer.lmax)
+        pull = cotangents(plan, slopes, weights[:, n_scalar:], 0, self.layer.lmax)
         return scalars + pair_gradient(self.layer, edges, pull, slices, None)
 
 

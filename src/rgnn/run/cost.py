@@ -182,7 +182,9 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         n_neighbours=neighbours,
         skip_columns=design.picked,
         combined_degrees=[*range(len(calibration.radial)), *range(len(calibration.white))],
-        channels=[own.shape for own in calibration.channels],
+        channels=[own.shape for own in calibration.beside.channels],
+        heard_channels=[own.shape for own in calibration.beside.heard_channels],
+        telling=calibration.beside.telling.shape,
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
     )

@@ -18,7 +18,7 @@ from rgnn.crossbar.build import Block, Periphery, cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.graph.neighbours import pairs_within
 from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
-from rgnn.reservoir.build import Calibration, assemble, lines_read
+from rgnn.reservoir.build import Beside, Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
 from rgnn.tasks.force import baseline, engine, groups, learning, readout, selection, training
@@ -72,7 +72,7 @@ def fit(
         sums = course.sums(network, resumed)
         if config.reservoir.candidates > 1:
             calibration, sums = _selected(calibration, sums, course, network)
-        kinds = _kinds(network.skip.widths, design, calibration)
+        kinds = _kinds(network.skip_widths, design, calibration)
         trained, gate = course.readout(sums, kinds), None
         del sums
         if config.gate.rounds:
@@ -167,7 +167,7 @@ def _with_prior(
 ) -> ForceField:
     """Return the force field that shares network and gate with the prior."""
     network = course.mount(prior.calibration, lines_read(design, blocks, prior.calibration.kept))
-    kinds = _kinds(network.skip.widths, design, prior.calibration)
+    kinds = _kinds(network.skip_widths, design, prior.calibration)
     own: Network = network
     if prior.gate is not None:
         own, kinds = gated(network, prior.gate), wider(kinds, len(kinds))
@@ -244,7 +244,7 @@ def _selected(
 ) -> tuple[Calibration, Sums]:
     """Return the calibration that keeps the worthiest columns of the pool, and their sums."""
     skip = network.n_skip
-    widths = tuple(network.widths[len(network.skip.widths) :])
+    widths = tuple(network.widths[len(network.skip_widths) :])
     pool = selection.Pool(skip, widths, sum(widths) // course.config.reservoir.candidates)
     kept = selection.choose(
         sums, course.frames, course.elements, pool, seed=course.seed, progress=course.progress
@@ -274,15 +274,15 @@ def _calibrated(
 
     def calibrated(
         functions: Float[np.ndarray, "_degree _species n n"],
-        channels: Float[np.ndarray, "_degree _channel _in"],
+        beside: Beside,
     ) -> Calibration:
         settings, dtype = config.reservoir, config.precision
-        return calibrate(settings, design, distances, blocks, around, dtype, functions, channels)
+        return calibrate(settings, design, distances, blocks, around, dtype, functions, beside)
 
-    plain = calibrated(none, _first_channels(course))
+    plain = calibrated(none, _first_beside(course, design))
     if config.reservoir.trained.channels and config.channels.steps:
-        learnt = _learnt(course, learning.CHANNELS, plain, design, blocks, checkpoint)
-        return replace(plain, channels=learnt.values), _gained(learnt)
+        learnt = _learnt(course, learning.BESIDE, plain, design, blocks, checkpoint)
+        return replace(plain, beside=learnt.values), _gained(learnt)
     if not config.radial.steps:
         return plain, {}
     one = np.eye(config.reservoir.n_function)
@@ -290,7 +290,7 @@ def _calibrated(
         plain, radial=np.tile(one, (config.reservoir.lmax + 1, len(course.elements), 1, 1))
     )
     learnt = _learnt(course, learning.RADIAL, start, design, blocks, checkpoint)
-    return calibrated(learnt.values, plain.channels), _gained(learnt)
+    return calibrated(learnt.values, plain.beside), _gained(learnt)
 
 
 def _gained(learnt: learning.Learnt) -> dict[str, float]:
@@ -300,15 +300,25 @@ def _gained(learnt: learning.Learnt) -> dict[str, float]:
     }
 
 
-def _first_channels(course: _Course) -> Float[np.ndarray, "_degree _channel _in"]:
-    """Return random channels; none at all where none are trained."""
+def _first_beside(course: _Course, design: Blueprint) -> Beside:
+    """Return random channels and messages; none at all where none are trained."""
     settings = course.config.reservoir
     if not settings.trained.channels:
-        return np.zeros((0, 0, 0))
-    key = keys.child(keys.root(course.seed), "trained channels")
-    inputs = len(course.elements) * settings.n_function
-    shape = (settings.lmax + 1, settings.trained.channels, inputs)
-    return np.asarray(jax.random.normal(key, shape), np.float64)
+        return Beside.nothing()
+
+    def drawn(name: str, *shape: int) -> Float[np.ndarray, "*shape"]:
+        key = keys.child(keys.root(course.seed), name)
+        return np.asarray(jax.random.normal(key, shape), np.float64)
+
+    by_degree = settings.lmax + 1, settings.trained.channels
+    own = drawn("trained channels", *by_degree, len(course.elements) * settings.n_function)
+    found = Beside.nothing()._replace(channels=own)
+    if not settings.listens:
+        return found
+    m = settings.message
+    heard = drawn("heard channels", *by_degree, m.scalars * m.n_radial)
+    telling = drawn("trained messages", m.scalars, sum(design.source_widths))
+    return found._replace(heard_channels=heard, telling=telling)
 
 
 def _learnt(
@@ -322,9 +332,6 @@ def _learnt(
     """Return what is learnt on noise-free reads of a part of the network, or was before."""
     c = course.config
     settings = c.radial if part is learning.RADIAL else c.channels
-    found = learning.load(checkpoint)
-    if found is not None:
-        return found
     share = min(1.0, settings.features / sum(design.widths))
     ends = np.cumsum(design.widths)
     kept = np.concatenate(
@@ -337,6 +344,9 @@ def _learnt(
     # Beside the frozen network as exact reads want it.
     calibration = replace(start, kept=kept, white=np.zeros((0, 0, 0, 0)))
     network = assemble(c.reservoir, calibration, lines, Periphery("exact"), c.precision)
+    found = learning.load(checkpoint, part, network)
+    if found is not None:
+        return found
     by, build = c.uncertainty.group_by, course.build
     found = learning.learn(network, part, course.frames, build, by, settings, course.progress)
     learning.save(found, checkpoint)

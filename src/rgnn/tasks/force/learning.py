@@ -1,15 +1,16 @@
 """Small digital parts learnt so that two halves of the training data predict each other better.
 
 There are two: radial functions, a matrix for every degree and every element of the neighbours
-between their densities and the chip, which starts as the identity; and the trained channels beside
-the chip. Their entries follow the exact derivative of the error the readout makes on data it was
-not solved on (`readout.halves`), every step after a new solution in closed form. The mixing
-matrices on the chip stay as they are.
+between their densities and the chip, which starts as the identity; and what is trained beside the
+chip, channels and messages. Their entries follow the exact derivative of the error the readout
+makes on data it was not solved on (`readout.halves`), every step after a new solution in closed
+form. The mixing matrices on the chip stay as they are.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,8 +22,11 @@ from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
 from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.combined import Combined
+from rgnn.crossbar.matvec import AbstractMatVec
+from rgnn.graph.batch import Graph
 from rgnn.io.splits import thin
 from rgnn.readout.halves import Crossed, Half, cotangents, crossed
+from rgnn.reservoir.build import Beside
 from rgnn.reservoir.layer import DensityLayer
 from rgnn.reservoir.reservoir import Reservoir, Surroundings
 from rgnn.tasks.force import engine, training
@@ -54,14 +58,15 @@ _RETUNE = 4
 _FIRST, _SECOND = 0.8, 0.95
 """Memory of Adam (arXiv:1412.6980) for slopes and their squares; there are few steps."""
 
-Values = Float[Array | np.ndarray, "n_degree *rest"]
+Values = Any
+"""Numbers that are learnt: an array, or a tuple of them."""
 
 
 class Part(NamedTuple):
     """Numbers of a network that can be learnt."""
 
     name: str
-    take: Callable[[Reservoir], Float[Array, "n_degree *rest"]]
+    take: Callable[[Reservoir], Values]
     put: Callable[[Reservoir, Values], Reservoir]
     """Returns the network with other values in their place."""
     floor: float
@@ -71,7 +76,7 @@ class Part(NamedTuple):
 class Learnt(NamedTuple):
     """What was learnt, and what it gained."""
 
-    values: Float[np.ndarray, "n_degree *rest"]
+    values: Values
     before: float
     """Force error [eV/Å] between the halves before the first step."""
     after: float
@@ -109,7 +114,7 @@ def learn(
 ) -> Learnt:
     """Return better values for `part` of the network, starting from those it has.
 
-    The network has no messages. `group_by` names what frames of one half share; otherwise
+    No messages come from the chip. `group_by` names what frames of one half share; otherwise
     neighbouring frames do. Raises InputError for fewer frames than make two halves.
     """
     if len(frames) < _FEWEST:
@@ -118,43 +123,68 @@ def learn(
             f"got {len(frames)}: set radial.steps=0 and reservoir.trained.channels=0"
         )
     data = _data(frames, build, group_by, settings.rows)
-    values = np.asarray(part.take(network), np.float64)
-    scale = _units(network, data)
-    slope, square, strength, errors = np.zeros_like(values), np.zeros_like(values), None, []
+    values, dtype = _numpy(part.take(network)), network.layer.decay.dtype.name
+    scale, strength, errors = _units(network, data), None, []
+    slope = square = jax.tree.map(np.zeros_like, values)
     for step in range(settings.steps):
-        own = part.put(network, engine.as_dtype(values, network.layer.decay.dtype.name))
+        own = part.put(network, _as_dtype(values, dtype))
         halves = _halves(own, data, scale)
         if strength is None or step % _RETUNE == 0:
             strength = _strength(halves, strength)
         found = crossed(halves, strength)
         errors.append(found.error)
         gradient = _gradient(own, part, data, halves, found, scale)
-        slope = _FIRST * slope + (1 - _FIRST) * gradient
-        square = _SECOND * square + (1 - _SECOND) * gradient**2
-        fair = np.sqrt(square / (1 - _SECOND ** (step + 1)))
-        floor = part.floor * np.sqrt(np.mean(gradient**2))
+        slope = jax.tree.map(lambda a, g: _FIRST * a + (1 - _FIRST) * g, slope, gradient)
+        square = jax.tree.map(lambda a, g: _SECOND * a + (1 - _SECOND) * g**2, square, gradient)
         rate = settings.rate * (1 - step / settings.steps)
-        values = values - rate * slope / (1 - _FIRST ** (step + 1)) / (fair + floor)
+        moves = jax.tree.map(partial(_move, step, part.floor), slope, square, gradient)
+        values = jax.tree.map(lambda v, m, rate=rate: v - rate * m, values, moves)
         if progress is not None:
             progress(part.name, step + 1, settings.steps)
     return Learnt(values, errors[0], errors[-1])
+
+
+def _move(
+    step: int,
+    least: float,
+    slope: Float[np.ndarray, "*shape"],
+    square: Float[np.ndarray, "*shape"],
+    gradient: Float[np.ndarray, "*shape"],
+) -> Float[np.ndarray, "*shape"]:
+    """Return how far every entry moves, in units of the rate."""
+    fair = np.sqrt(square / (1 - _SECOND ** (step + 1)))
+    floor = least * np.sqrt(np.mean(gradient**2)) if gradient.size else 0.0
+    return slope / (1 - _FIRST ** (step + 1)) / (fair + floor)
+
+
+def _numpy(values: Values) -> Values:
+    return jax.tree.map(lambda v: np.asarray(v, np.float64), values)
+
+
+def _as_dtype(values: Values, dtype: str) -> Values:
+    return jax.tree.map(lambda v: engine.as_dtype(v, dtype), values)
 
 
 def save(learnt: Learnt, checkpoint: training.Checkpoint) -> None:
     """Write what was learnt beside the sums of an unfinished fit."""
     own = checkpoint.of_pass("learnt")
     if own.path is not None:
-        arrays = {name: np.asarray(value) for name, value in learnt._asdict().items()}
-        training.write(own.path, {"identity": np.array(own.identity), **arrays})
+        errors = {"before": np.array(learnt.before), "after": np.array(learnt.after)}
+        values = {f"values_{n}": v for n, v in enumerate(jax.tree.leaves(learnt.values))}
+        training.write(own.path, {"identity": np.array(own.identity), **errors, **values})
 
 
-def load(checkpoint: training.Checkpoint) -> Learnt | None:
-    """Return what `save` wrote in an earlier run; None where there is nothing to continue."""
+def load(checkpoint: training.Checkpoint, part: Part, network: Reservoir) -> Learnt | None:
+    """Return what `save` wrote of `part` in an earlier run; None where there is nothing to
+    continue."""
     own = checkpoint.of_pass("learnt")
     if not own.resume or own.path is None or not own.path.exists():
         return None
     arrays = training.read(own.path, own.identity)
-    return Learnt(arrays["values"], float(arrays["before"]), float(arrays["after"]))
+    form = jax.tree.structure(part.take(network))
+    values = [arrays[f"values_{n}"] for n in range(form.num_leaves)]
+    before, after = float(arrays["before"]), float(arrays["after"])
+    return Learnt(jax.tree.unflatten(form, values), before, after)
 
 
 def _data(frames: Sequence[Frame], build: engine.Builder, group_by: str, most_rows: int) -> _Data:
@@ -201,23 +231,37 @@ def _with_blocks(network: Reservoir, blocks: Values) -> Reservoir:
     return eqx.tree_at(where, network, list(blocks) * len(_layers(network)))
 
 
-def _channels(network: Reservoir) -> Float[Array, "n_degree n_channel n_in"]:
-    """Return what the channels beside the chip are made of."""
-    own = network.skip.layer.mixing
-    return jnp.stack([mv.channels for mv in own if isinstance(mv, Channels)])
+def _beside(network: Reservoir) -> Beside:
+    """Return what the channels and messages beside the chip are made of."""
+    found = Beside.nothing()._replace(channels=_stacked(network.skip.layer.mixing))
+    if network.message is None:
+        return found
+    heard = _stacked(network.message.mixing)
+    return found._replace(heard_channels=heard, telling=network.message.projection.weight)
 
 
-def _with_channels(network: Reservoir, channels: Values) -> Reservoir:
-    """Return the network with other channels beside the chip."""
+def _stacked(mixing: Sequence[AbstractMatVec]) -> Float[Array, "n_degree n_channel n_in"]:
+    return jnp.stack([mv.channels for mv in mixing if isinstance(mv, Channels)])
+
+
+def _with_beside(network: Reservoir, values: Beside) -> Reservoir:
+    """Return the network with other channels and messages beside the chip."""
 
     def where(n: Reservoir) -> list:
-        return [mv.channels for mv in n.skip.layer.mixing]  # pyright: ignore[reportAttributeAccessIssue]
+        own = [mv.channels for mv in n.skip.layer.mixing]  # pyright: ignore[reportAttributeAccessIssue]
+        if n.message is None:
+            return own
+        heard = [mv.channels for mv in n.message.mixing]  # pyright: ignore[reportAttributeAccessIssue]
+        return [*own, *heard, n.message.projection.weight]
 
-    return eqx.tree_at(where, network, list(channels))
+    new = list(values.channels)
+    if network.message is not None:
+        new += [*values.heard_channels, values.telling]
+    return eqx.tree_at(where, network, new)
 
 
 RADIAL = Part("radial functions", _blocks, _with_blocks, floor=1e-3)
-CHANNELS = Part("trained channels", _channels, _with_channels, floor=0.1)
+BESIDE = Part("trained channels", _beside, _with_beside, floor=0.1)
 
 
 def _units(network: Reservoir, data: _Data) -> Float[np.ndarray, "n_species n_feature"]:
@@ -273,7 +317,7 @@ def _gradient(
     halves: tuple[Half, Half],
     found: Crossed,
     scale: Float[np.ndarray, "n_species n_feature"],
-) -> Float[np.ndarray, "n_degree *rest"]:
+) -> Values:
     """Return the derivative of the error between the halves by the values of `part`."""
     dtype = network.layer.decay.dtype.name
     vectors = np.concatenate([found.weights, found.adjoint])
@@ -288,13 +332,14 @@ def _gradient(
         by_forces |= dict(zip(mine, parts, strict=True))
     by_energy = by_energy @ data.project
     values = part.take(network)
-    total = np.zeros(values.shape)
+    total = jax.tree.map(lambda v: np.zeros(v.shape), values)
     for i, around in enumerate(data.around):
         n_atom = len(around.full.species)
         padded = np.zeros((4, n_atom, 3))
         padded[:, : len(data.frames[i])] = by_forces[i].reshape(4, -1, 3)
         cotangent = engine.as_dtype(by_energy[:, i], dtype), engine.as_dtype(padded, dtype)
-        total += np.asarray(_pull(values, network, part, around, weights, cotangent), np.float64)
+        own = _pull(values, network, part, around, weights, cotangent)
+        total = jax.tree.map(np.add, total, _numpy(own))
     return total
 
 
@@ -317,8 +362,16 @@ def _predicted(
 ) -> tuple[Float[Array, " k"], Float[Array, "k n_atom 3"]]:
     """Return energies and forces of one structure for several readouts."""
     energies, gradient = network.spread(around, weights)
-    graph = around.full
-    pull = jnp.where(graph.pair_mask[..., None], gradient.full, 0)
+    forces = _collected(around.full, gradient.full)
+    if around.near is not None and gradient.near is not None:
+        forces = forces + _collected(around.near, gradient.near)
+    return jnp.where(around.full.atom_mask, energies, 0).sum(-1), forces
+
+
+def _collected(
+    graph: Graph, gradient: Float[Array, "k n_atom n_neighbour 3"]
+) -> Float[Array, "k n_atom 3"]:
+    """Return the forces that the derivatives by the pair vectors of a graph add up to."""
+    pull = jnp.where(graph.pair_mask[..., None], gradient, 0)
     back = pull.reshape(len(pull), -1, 3)
-    forces = pull.sum(2).at[:, jnp.asarray(graph.neighbour).reshape(-1)].add(-back)
-    return jnp.where(graph.atom_mask, energies, 0).sum(-1), forces
+    return pull.sum(2).at[:, jnp.asarray(graph.neighbour).reshape(-1)].add(-back)

@@ -37,7 +37,8 @@ def assemble(around: Surroundings, n_species: int, design: Design) -> Rows:
     _add_pairs(forces, virial, around.full, np.asarray(design.full))
     if around.near is not None and design.message is not None:
         near = np.asarray(design.message.near)
-        own = slice(n_feature - near.shape[-1], None)
+        first = int(design.message.first)
+        own = slice(first, first + near.shape[-1])
         _add_pairs(forces[..., own], virial[..., own], around.near, near)
         _add_messages(forces[..., own], virial[..., own], around.full, around.near, design.message)
     symmetric = (virial + virial.transpose(1, 0, 2, 3)) / 2

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from rgnn.core.errors import InputError
 from rgnn.device import archive
 from rgnn.io import model_file
-from rgnn.reservoir.build import Calibration
+from rgnn.reservoir.build import Beside, Calibration
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate
 from rgnn.tasks.force.model import ForceField
@@ -28,8 +28,10 @@ def save(model: ForceField, path: Path) -> None:
         if f.name not in ("spread_scale", "energy_noise", "summary")
     }
     calibration = {
-        f"calibration.{f.name}": getattr(model.calibration, f.name) for f in fields(Calibration)
-    }
+        f"calibration.{f.name}": getattr(model.calibration, f.name)
+        for f in fields(Calibration)
+        if f.name != "beside"
+    } | {f"calibration.{name}": own for name, own in model.calibration.beside._asdict().items()}
     gate = {} if model.gate is None else model.gate._asdict()
     arrays = (
         readout
@@ -67,6 +69,8 @@ def _from_parts(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Forc
         return {name: arrays[f"{prefix}.{name}"] for head, _, name in found if head == prefix}
 
     scale, energy_noise = map(float, arrays["scalars"])
+    calibration = under("calibration")
+    beside = {n: calibration.pop(n) for n in Beside._fields if n in calibration}  # older have none
     readout = Readout(
         **under("readout"),
         spread_scale=scale,
@@ -77,7 +81,7 @@ def _from_parts(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Forc
         config,
         tuple(int(z) for z in arrays["elements"]),
         archive.from_bytes(arrays["chip"]),
-        Calibration(**under("calibration")),
+        Calibration(**calibration, beside=Beside.nothing()._replace(**beside)),
         readout,
         Gate(**under("gate")) if under("gate") else None,
     )

@@ -87,7 +87,7 @@ def train(
         frames = baseline.without(frames, baseline.compute_all(frames, under), under.scale)
         test = baseline.without(test, baseline.compute_all(test, under), under.scale)
     network = field.reservoir
-    learnt = field.calibration.driving.size or field.calibration.channels.size
+    learnt = field.calibration.driving.size or field.config.reservoir.trained.channels
     if not isinstance(network, Reservoir) or network.message is not None or learnt:
         raise InputError(
             "the fully trained twin has neither message step, gate, learnt radial functions, "
