@@ -153,8 +153,16 @@ def test_stress_holds_what_messages_say():
     assert structure.volume * (stress * strain).sum() == pytest.approx(slope, rel=1e-4)
 
 
-@networks
-@pytest.mark.parametrize("rung", ["exact", "quantised", "crossbar"])
+@pytest.mark.parametrize(
+    ("rung", "network"),
+    [
+        ("exact", PLAIN),
+        ("quantised", PLAIN),
+        ("crossbar", PLAIN),
+        ("exact", TALKING),
+        ("crossbar", TALKING),
+    ],
+)
 def test_forces_are_minus_the_gradient_of_the_energy(rung, network):
     """On noisy rungs what goes past the chip only: the readout of everything else is taken away."""
     own = model(network=network).on(periphery=Periphery(rung))
@@ -176,8 +184,9 @@ def test_forces_are_minus_the_gradient_of_the_energy(rung, network):
     assert np.abs(found).max() > 0.1
 
 
-@networks
-@pytest.mark.parametrize("rung", ["exact", "crossbar"])
+@pytest.mark.parametrize(
+    ("rung", "network"), [("exact", PLAIN), ("crossbar", PLAIN), ("exact", TALKING)]
+)
 def test_a_structure_may_lack_an_element(rung, network):
     """As do the pure elements of a set of many compositions."""
     structure = force_models.test_frames()[0].structure
@@ -224,6 +233,21 @@ def test_a_gate_and_chosen_columns_go_with_them():
     own = rgnn.ForceField.fit(force_models.training_frames(), config=settings)
     found = own.evaluate(force_models.test_frames())
     assert np.isfinite(found["force_rmse_meV_per_A"])
+
+
+def test_chosen_columns_go_with_messages():
+    settings = replace(
+        force_models.config(),
+        reservoir=replace(TALKING, candidates=2),
+        channels=LearningConfig(1, features=12),
+    )
+    own = rgnn.ForceField.fit(force_models.training_frames(), config=settings)
+    frame = force_models.test_frames()[0]
+    with engine.arithmetic("float64"):
+        around = engine.Builder(own.elements, own.config.reservoir)(frame.structure)
+        found = engine.as_numpy(engine.design(own.reservoir, around, None))
+    assert found.invariants.shape[1] == own.readout.weights.shape[1] < 2 * sum(own.design.widths)
+    assert np.isfinite(own.evaluate([frame])["force_rmse_meV_per_A"])
 
 
 def test_the_bill_holds_their_digital_work():
