@@ -79,7 +79,9 @@ MESSAGE = MessageConfig(scalars=8, pair_width=12, triple_width=8)
 GATED = MessageConfig(
     scalars=16, kind="gated", source_width=0, single_width=576, pair_width=0, triple_width=0
 )
-TALK = MessageConfig(scalars=8, cutoff=5.0, single_width=24, pair_width=32, triple_width=32)
+TALK = MessageConfig(
+    scalars=8, cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24
+)
 SHORT = LearningConfig(steps=20, rate=0.2, rows=20_000)
 FAMILIES = {
     "message": size(pair_width=16, triple_width=28, message=MESSAGE),
@@ -173,15 +175,8 @@ GLASS = {
     "wide": size(single_width=48, pair_width=96, triple_width=128, cutoff=6.0),
     "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
-GLASS["near messages"] = replace(
-    size(
-        single_width=48,
-        pair_width=96,
-        triple_width=128,
-        near=2.8,
-        trained=TrainedConfig(32, 32, 32),
-        message=TALK,
-    ),
+GLASS["messages"] = replace(
+    size(pair_width=96, triple_width=160, trained=TrainedConfig(24, 24, 24), message=TALK),
     channels=SHORT,
 )
 GLASS |= {

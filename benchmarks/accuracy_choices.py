@@ -204,7 +204,7 @@ CASES: dict[str, tuple[Reader, dict[str, ForceConfig | Suited]]] = {
             ),
             "cutoff 6 Å, wide, gated, one round": size(1, **WIDE, cutoff=6.0),
             "gated, one round": size(1, **GLASS),
-            "near 2.8 Å, wide, trained channels and messages": SETS["LiPS"].sizes["near messages"],
+            "trained channels and messages": SETS["LiPS"].sizes["messages"],
         },
     ),
     "LiPS20": (
