@@ -85,7 +85,7 @@ def test_derivative_is_that_of_solving_again(network):
     network, part = own.reservoir, learning.BESIDE
     with engine.arithmetic("float64"):
         build = engine.Builder(own.elements, own.config.reservoir)
-        data = learning._data(frames, build, "", 10_000)
+        data = learning._data(frames, build, "")
         scale = learning._units(network, data)
         halves = learning._halves(network, data, scale)
         strength = 1e-6 * float(np.diagonal(halves[0].gram).mean())
@@ -242,12 +242,19 @@ def test_chosen_columns_go_with_messages():
         channels=LearningConfig(1, features=12),
     )
     own = rgnn.ForceField.fit(force_models.training_frames(), config=settings)
-    frame = force_models.test_frames()[0]
-    with engine.arithmetic("float64"):
-        around = engine.Builder(own.elements, own.config.reservoir)(frame.structure)
-        found = engine.as_numpy(engine.design(own.reservoir, around, None))
-    assert found.invariants.shape[1] == own.readout.weights.shape[1] < 2 * sum(own.design.widths)
-    assert np.isfinite(own.evaluate([frame])["force_rmse_meV_per_A"])
+    assert sum(own.design.widths) == sum(blueprint(settings.reservoir, 3).widths) // 2
+    assert own.readout.weights.shape[1] == own.reservoir.n_feature
+    found = own.evaluate(force_models.test_frames())
+    assert np.isfinite(found["force_rmse_meV_per_A"])
+
+
+def test_frames_take_turns_so_that_all_of_them_teach():
+    frames = rgnn.datasets.load("li3po4-xtb", "train")[:30]
+    assert [list(own) for own in learning._turns(frames, 10**6)] == [frames]
+    turns = learning._turns(frames, 3 * 48 * 11)
+    assert sorted(map(len, turns)) == [10, 10, 10]
+    assert {id(f) for own in turns for f in own} == {id(f) for f in frames}
+    assert min(len(own) for own in learning._turns(frames, 3)) >= learning._FEWEST
 
 
 def test_the_bill_holds_their_digital_work():

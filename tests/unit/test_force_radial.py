@@ -59,7 +59,7 @@ def test_derivative_is_that_of_solving_again():
     network = own.reservoir
     with engine.arithmetic("float64"):
         build = engine.Builder(own.elements, own.config.reservoir)
-        data = learning._data(frames, build, "", 10_000)
+        data = learning._data(frames, build, "")
         scale = learning._units(network, data)
         halves = learning._halves(network, data, scale)
         strength = 1e-6 * float(np.diagonal(halves[0].gram).mean())

@@ -24,7 +24,6 @@ from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.combined import Combined
 from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.graph.batch import Graph
-from rgnn.io.splits import thin
 from rgnn.readout.halves import Crossed, Half, cotangents, crossed
 from rgnn.reservoir.build import Beside
 from rgnn.reservoir.layer import DensityLayer
@@ -122,12 +121,14 @@ def learn(
             f"{part.name} are learnt from two halves of the data, at least {_FEWEST} frames; "
             f"got {len(frames)}: set radial.steps=0 and reservoir.trained.channels=0"
         )
-    data = _data(frames, build, group_by, settings.rows)
+    for frame in frames:
+        build(frame.structure)  # the largest settle the shapes, so that no step compiles anew
+    turns = [_data(own, build, group_by) for own in _turns(frames, settings.rows)]
     values, dtype = _numpy(part.take(network)), network.layer.decay.dtype.name
-    scale, strength, errors = _units(network, data), None, []
+    scale, strength, errors = _units(network, turns[0]), None, []
     slope = square = jax.tree.map(np.zeros_like, values)
     for step in range(settings.steps):
-        own = part.put(network, _as_dtype(values, dtype))
+        data, own = turns[step % len(turns)], part.put(network, _as_dtype(values, dtype))
         halves = _halves(own, data, scale)
         if strength is None or step % _RETUNE == 0:
             strength = _strength(halves, strength)
@@ -187,9 +188,18 @@ def load(checkpoint: training.Checkpoint, part: Part, network: Reservoir) -> Lea
     return Learnt(jax.tree.unflatten(form, values), before, after)
 
 
-def _data(frames: Sequence[Frame], build: engine.Builder, group_by: str, most_rows: int) -> _Data:
+def _turns(frames: Sequence[Frame], most_rows: int) -> list[Sequence[Frame]]:
+    """Return the frames of one step after the other, all of them by turns.
+
+    What is learnt has thousands of numbers: from the same few frames at every step it would fit
+    what the halves happen to hold.
+    """
     rows = sum(3 * len(frame) for frame in frames)
-    frames = thin(frames, max(_FEWEST, len(frames) * min(most_rows, rows) // rows))
+    count = min(-(-rows // most_rows), len(frames) // _FEWEST)
+    return [frames[turn::count] for turn in range(count)]
+
+
+def _data(frames: Sequence[Frame], build: engine.Builder, group_by: str) -> _Data:
     counts = np.array(
         [[np.sum(f.structure.numbers == z) for z in build.elements] for f in frames], float
     )
