@@ -467,6 +467,7 @@ _ABOUT = (
     "learn what GFN2-xTB (molecules) or GFN1-xTB (glasses) misses, which is computed in training "
     "and in every call, `scaled` ones what GFN1-xTB times a fitted factor misses; `skip` ones have "
     "products of two densities around the chip, `trained` ones products of 32 trained channels, "
+    "`messages` ones products of 24 and of what 8 trained scalars an atom tell its neighbours, "
     "`white` ones lines of one size; "
     "twins are the same network with every weight trained. Recorded numbers were measured "
     "elsewhere and read in."
