@@ -15,6 +15,7 @@ from rgnn.crossbar.build import Periphery
 from rgnn.crossbar.combined import Combined
 from rgnn.crossbar.matvec import Exact
 from rgnn.readout.halves import crossed
+from rgnn.reservoir.build import Beside
 from rgnn.reservoir.config import MessageConfig
 from rgnn.tasks.force import engine, learning, storage, training
 from rgnn.tasks.force.config import RadialConfig, UncertaintyConfig
@@ -136,17 +137,25 @@ def test_files_hold_the_learnt_functions(tmp_path):
     np.testing.assert_array_equal(one, two)
 
 
-def test_an_interrupted_fit_need_not_learn_again(tmp_path):
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(4.0).reshape(1, 1, 2, 2),
+        Beside(np.ones((1, 2, 3)), np.zeros((0, 0, 0)), np.eye(2)),
+    ],
+    ids=["radial", "beside"],
+)
+def test_an_interrupted_fit_need_not_learn_again(values, tmp_path):
     checkpoint = training.Checkpoint(tmp_path / "c.npz", True, "this fit")
-    learnt = learning.Learnt(np.arange(4.0).reshape(1, 1, 2, 2), 0.2, 0.1)
-    assert learning.load(checkpoint) is None
-    learning.save(learnt, checkpoint)
-    found = learning.load(checkpoint)
+    assert learning.load(checkpoint, values) is None
+    learning.save(learning.Learnt(values, 0.2, 0.1), checkpoint)
+    found = learning.load(checkpoint, values)
     assert found is not None
-    np.testing.assert_array_equal(found.values, learnt.values)
+    assert type(found.values) is type(values)
+    jax.tree.map(np.testing.assert_array_equal, found.values, values)
     assert found[1:] == (0.2, 0.1)
     with pytest.raises(InputError, match="another chip or other settings"):
-        learning.load(replace(checkpoint, identity="another"))
+        learning.load(replace(checkpoint, identity="another"), values)
 
 
 def test_groups_fall_into_one_half():

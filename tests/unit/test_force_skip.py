@@ -47,7 +47,7 @@ def test_its_products_are_those_of_the_densities():
     with engine.arithmetic("float64"):
         around = engine.Builder(field.elements, field.config.reservoir)(structure)
         densities = network.inputs(around).densities
-        values, _ = network.skip.evaluate(densities)
+        values, _ = network.skip.evaluate(densities, network.skip.pool(densities))
     start = network.skip.widths[0]
     for degree, product in enumerate(network.skip.plan):
         picks = np.asarray(network.skip.layer.mixing[degree].weight).argmax(axis=1)

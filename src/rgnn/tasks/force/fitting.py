@@ -344,7 +344,7 @@ def _learnt(
     # Beside the frozen network as exact reads want it.
     calibration = replace(start, kept=kept, white=np.zeros((0, 0, 0, 0)))
     network = assemble(c.reservoir, calibration, lines, Periphery("exact"), c.precision)
-    found = learning.load(checkpoint, part, network)
+    found = learning.load(checkpoint, part.take(network))
     if found is not None:
         return found
     by, build = c.uncertainty.group_by, course.build

@@ -175,14 +175,14 @@ def save(learnt: Learnt, checkpoint: training.Checkpoint) -> None:
         training.write(own.path, {"identity": np.array(own.identity), **errors, **values})
 
 
-def load(checkpoint: training.Checkpoint, part: Part, network: Reservoir) -> Learnt | None:
-    """Return what `save` wrote of `part` in an earlier run; None where there is nothing to
-    continue."""
+def load(checkpoint: training.Checkpoint, like: Values) -> Learnt | None:
+    """Return what `save` wrote in an earlier run, values in the form of `like`; None where there is
+    nothing to continue."""
     own = checkpoint.of_pass("learnt")
     if not own.resume or own.path is None or not own.path.exists():
         return None
     arrays = training.read(own.path, own.identity)
-    form = jax.tree.structure(part.take(network))
+    form = jax.tree.structure(like)
     values = [arrays[f"values_{n}"] for n in range(form.num_leaves)]
     before, after = float(arrays["before"]), float(arrays["after"])
     return Learnt(jax.tree.unflatten(form, values), before, after)
