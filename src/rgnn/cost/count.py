@@ -113,14 +113,22 @@ def force_workload(
         digital += pairs * (2 * degree + 1) * 2 * picked
     for degree in combined_degrees:
         digital += (2 * pairs + (2 * degree + 1) * n_species * n_atoms) * n_radial**2
-    for degree, (count, inputs) in enumerate(channels):
-        orders = 2 * degree + 1
-        digital += 2 * n_atoms * orders * count * inputs + 2 * pairs * orders * n_radial
-    for degree, (count, inputs) in enumerate(heard_channels):
-        digital += 2 * (2 * degree + 1) * (n_atoms * count + pairs) * inputs
+    digital += _mixed(channels, n_atoms, pairs, [n_radial] * len(channels))
+    digital += _mixed(heard_channels, n_atoms, pairs, [inputs for _, inputs in heard_channels])
     digital += 2 * n_atoms * telling[0] * telling[1]
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
+
+
+def _mixed(
+    channels: Sequence[tuple[int, int]], n_atoms: int, pairs: int, by_pair: Sequence[int]
+) -> int:
+    """Return the operations of channels (how many, of how many inputs) of every degree; a pair
+    contributes to `by_pair` of the inputs."""
+    return sum(
+        2 * (2 * degree + 1) * (n_atoms * count * inputs + pairs * own)
+        for degree, ((count, inputs), own) in enumerate(zip(channels, by_pair, strict=True))
+    )
 
 
 def macros(shapes: Sequence[tuple[int, int]], *, rows: int = 512, columns: int = 512) -> int:

@@ -65,22 +65,10 @@ def calibrate(
         density = density[:0]  # limits are those of lines on the chip
     if not n_scalar:
         return replace(start, limits=_HEADROOM * density)
-    projection, widths = np.asarray(beside.telling), design.source_widths
-    if not design.heard:
-        arrays = len(design.shapes["density"]) + len(design.shapes["source"])
-        projection = blocks[arrays].weight
     source = np.concatenate(
         [np.asarray(frame.source)[:real] for frame, (_, real) in zip(seen, sample, strict=True)]
     )
-    scale = 1 / np.maximum(_rms_by_run(source, widths), 1e-12)
-    scaled = source * np.repeat(scale, widths) / np.sqrt(sum(widths))
-    read = scaled @ projection.T
-    scalars = replace(
-        start,
-        source_scale=scale,
-        scalar_centre=read.mean(axis=0),
-        scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
-    )
+    scalars, scaled = _centred(start, design, blocks, source)
     if design.heard:
         return replace(scalars, limits=_HEADROOM * density)
     later = _inputs(config, scalars, blocks, sample, dtype)
@@ -88,6 +76,30 @@ def calibrate(
     message = _peaks([frame.messages for frame in later])
     peaks = np.concatenate([density, density, np.abs(scaled).max(axis=0), pairs, message])
     return replace(scalars, limits=_HEADROOM * peaks)
+
+
+def _centred(
+    start: Calibration,
+    design: Blueprint,
+    blocks: Sequence[Block],
+    source: Float[np.ndarray, "n_atom n_source"],
+) -> tuple[Calibration, Float[np.ndarray, "n_atom n_source"]]:
+    """Return scales of the invariants that messages are read from, centres and steepness of what
+    is read; and the scaled invariants."""
+    projection, widths = np.asarray(start.beside.telling), design.source_widths
+    if not design.heard:
+        arrays = len(design.shapes["density"]) + len(design.shapes["source"])
+        projection = blocks[arrays].weight
+    scale = 1 / np.maximum(_rms_by_run(source, widths), 1e-12)
+    scaled = source * np.repeat(scale, widths) / np.sqrt(sum(widths))
+    read = scaled @ projection.T
+    found = replace(
+        start,
+        source_scale=scale,
+        scalar_centre=read.mean(axis=0),
+        scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
+    )
+    return found, scaled
 
 
 @eqx.filter_jit

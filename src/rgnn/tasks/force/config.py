@@ -74,7 +74,7 @@ class LearningConfig:
     """Random invariants of the network they are learnt beside: the first ones of every kind,
     noise-free."""
     rows: int = 40_000
-    """Most force components a step is taken from; more frames than that take turns."""
+    """About as many force components a step is taken from; more frames than that take turns."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.steps <= 1000:

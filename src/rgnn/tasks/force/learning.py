@@ -188,14 +188,14 @@ def load(checkpoint: training.Checkpoint, like: Values) -> Learnt | None:
     return Learnt(jax.tree.unflatten(form, values), before, after)
 
 
-def _turns(frames: Sequence[Frame], most_rows: int) -> list[Sequence[Frame]]:
+def _turns(frames: Sequence[Frame], about: int) -> list[Sequence[Frame]]:
     """Return the frames of one step after the other, all of them by turns.
 
     What is learnt has thousands of numbers: from the same few frames at every step it would fit
     what the halves happen to hold.
     """
     rows = sum(3 * len(frame) for frame in frames)
-    count = min(-(-rows // most_rows), len(frames) // _FEWEST)
+    count = min(max(1, round(rows / about)), len(frames) // _FEWEST)
     return [frames[turn::count] for turn in range(count)]
 
 
