@@ -43,10 +43,10 @@ from rgnn.tasks.force.config import (
     BaselineConfig,
     ForceConfig,
     GateConfig,
-    LearningConfig,
     RadialConfig,
     UncertaintyConfig,
 )
+from rgnn.tasks.force.presets import BESIDE_TOLD, LEARNT, TELLING, TOLD
 from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -79,10 +79,6 @@ MESSAGE = MessageConfig(scalars=8, pair_width=12, triple_width=8)
 GATED = MessageConfig(
     scalars=16, kind="gated", source_width=0, single_width=576, pair_width=0, triple_width=0
 )
-TALK = MessageConfig(
-    scalars=8, cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24
-)
-SHORT = LearningConfig(steps=20, rate=0.2, rows=20_000)
 FAMILIES = {
     "message": size(pair_width=16, triple_width=28, message=MESSAGE),
     "attention": size(pair_width=16, triple_width=28, message=replace(MESSAGE, kind="attention")),
@@ -176,8 +172,8 @@ GLASS = {
     "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
 GLASS["messages"] = replace(
-    size(pair_width=96, triple_width=160, trained=TrainedConfig(24, 24, 24), message=TALK),
-    channels=SHORT,
+    size(**BESIDE_TOLD, trained=replace(TELLING, channels=24), message=replace(TOLD, scalars=8)),
+    channels=LEARNT,
 )
 GLASS |= {
     f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near", "near wide 6 Å")

@@ -15,7 +15,7 @@ import force_models
 from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Periphery, Rung
 from rgnn.io.structures import as_frames
-from rgnn.reservoir.config import ReservoirConfig, TrainedConfig
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
 from rgnn.run import force
 from rgnn.tasks.force.config import ForceConfig, UncertaintyConfig
 from rgnn.tasks.force.presets import suited_to
@@ -72,6 +72,22 @@ def test_trained_channels_take_the_place_of_angles_around_the_chip():
     found = suited_to(ETHANOL, asked(trained=TrainedConfig(channels=8))).reservoir
     assert found.skip_width == 0
     assert found.whiten > 0
+
+
+def test_trained_messages_come_with_their_reach_and_their_steps():
+    talking = asked("exact", trained=TrainedConfig(8), message=MessageConfig(scalars=4))
+    found = suited_to(ETHANOL, talking)
+    assert found.reservoir.message.cutoff == found.reservoir.cutoff
+    assert found.channels != ForceConfig().channels
+    short = replace(talking, reservoir=replace(talking.reservoir, cutoff=3.0))
+    assert suited_to(ETHANOL, short).reservoir.message.cutoff == 3.0
+
+
+@pytest.mark.parametrize(
+    "part", [{"trained": TrainedConfig(8)}, {"message": MessageConfig(scalars=4)}]
+)
+def test_channels_or_messages_alone_do_not(part):
+    assert suited_to(ETHANOL, asked("exact", **part)) == asked("exact")
 
 
 def test_the_complete_family_is_digital_and_stays_as_it_is():

@@ -8,7 +8,8 @@ import numpy as np
 from rgnn.core.structure import Frame
 from rgnn.graph.neighbours import pairs_within
 from rgnn.io.splits import thin
-from rgnn.tasks.force.config import ForceConfig
+from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
+from rgnn.tasks.force.config import ForceConfig, LearningConfig
 
 AROUND = 64
 """Products of two densities per degree that go around a noisy chip."""
@@ -25,6 +26,18 @@ CROWDED = 20
 FAR_WEIGHT = 0.1
 """Weight of functions over the whole cutoff in such molecules."""
 
+TOLD = MessageConfig(cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24)
+"""How trained messages are heard."""
+
+TELLING = TrainedConfig(pair_width=24, triple_width=24)
+"""Products of the channels beside them."""
+
+BESIDE_TOLD = {"pair_width": 96, "triple_width": 160}
+"""Widths of a chip beside them, so that less than a tenth of three elements' weights is trained."""
+
+LEARNT = LearningConfig(steps=60, rate=0.2, rows=15_000)
+"""How they are learnt: many steps, each from a few of the frames by turns."""
+
 _NEAR = 1.5
 """Reach of a second set of radial functions in bond lengths."""
 
@@ -40,8 +53,9 @@ def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> Forc
 
     A noisy chip has angle terms beside it, or trained channels if those are asked for; on one,
     molecules drive lines of one size. Large molecules have a second set of radial functions for
-    their bonds. The complete family, which is digital, stays as it is. What this gains:
-    docs/explanation/accuracy.md.
+    their bonds. Where channels and messages are asked for, they have the widths, the reach and the
+    steps that served ion conductors best. The complete family, which is digital, stays as it is.
+    What this gains: docs/explanation/accuracy.md.
     """
     asked = asked or ForceConfig()
     plain = ForceConfig(periphery=asked.periphery)
@@ -57,7 +71,16 @@ def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> Forc
         near = round(_NEAR * _bond_length(thin(frames, _LOOKED_AT)), 1)
         if 0 < near < asked.reservoir.cutoff:  # not so in a cluster of noble-gas atoms
             reservoir = replace(reservoir, near=near, far_weight=FAR_WEIGHT)
+    if asked.reservoir.trained.channels and asked.reservoir.message.scalars:
+        told = _talking(reservoir, asked.reservoir.cutoff)
+        return replace(plain, reservoir=told, channels=LEARNT)
     return replace(plain, reservoir=reservoir)
+
+
+def _talking(reservoir: ReservoirConfig, cutoff: float) -> ReservoirConfig:
+    """Return the network with messages trained beside it that reach as far as an atom sees."""
+    told = replace(TOLD, cutoff=min(TOLD.cutoff, cutoff))
+    return replace(reservoir, trained=TELLING, message=told, **BESIDE_TOLD)
 
 
 def _bond_length(frames: Sequence[Frame]) -> float:
