@@ -43,6 +43,7 @@ from rgnn.tasks.force.config import (
     BaselineConfig,
     ForceConfig,
     GateConfig,
+    LearningConfig,
     RadialConfig,
     UncertaintyConfig,
 )
@@ -171,8 +172,13 @@ GLASS = {
     "wide": size(single_width=48, pair_width=96, triple_width=128, cutoff=6.0),
     "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
+FEW = MessageConfig(8, cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24)
 GLASS["messages"] = replace(
-    size(**BESIDE_TOLD, trained=replace(TELLING, channels=24), message=replace(TOLD, scalars=8)),
+    size(pair_width=96, triple_width=160, trained=TrainedConfig(24, 24, 24), message=FEW),
+    channels=LearningConfig(steps=60, rate=0.2, rows=15_000),
+)
+GLASS["messages, 32 channels"] = replace(
+    size(**BESIDE_TOLD, trained=replace(TELLING, channels=32), message=replace(TOLD, scalars=8)),
     channels=LEARNT,
 )
 GLASS |= {

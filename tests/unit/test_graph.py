@@ -119,3 +119,4 @@ def test_unknown_element_names_what_is_known():
 @pytest.mark.parametrize("size", [1, 4, 5, 33, 100, 1000])
 def test_buckets_hold_their_size_without_much_waste(size):
     assert size <= batch.bucket(size) <= max(4, 1.34 * size + 4)
+    assert size <= batch.bucket(size, batch.ROWS) <= max(4, 1.13 * size + 4)

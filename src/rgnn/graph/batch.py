@@ -35,9 +35,14 @@ class Graph(eqx.Module):
         return [slice(int(e - w), int(e)) for e, w in zip(ends, self.slots, strict=True)]
 
 
-def bucket(size: int) -> int:
-    """Return the smallest of 0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, … that holds `size`."""
-    step = max(4, 2 ** (max(size - 1, 1).bit_length() - 3))
+ROWS = 8
+"""Sizes a doubling for atoms, whose number mostly stays the same."""
+
+
+def bucket(size: int, per_doubling: int = 4) -> int:
+    """Return the smallest of 0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, … that holds `size`, with as
+    many sizes a doubling."""
+    step = max(4, 2 ** (max(size - 1, 1).bit_length() - 1) // per_doubling)
     return -(-size // step) * step
 
 
@@ -65,7 +70,7 @@ def build(
     """Return `structure` and its pairs, padded to the given sizes or to buckets."""
     species = species_index(structure, elements)
     needed = slots_for(structure, pairs, elements)
-    rows = max(4, bucket(len(species))) if n_atom is None else n_atom
+    rows = max(4, bucket(len(species), ROWS)) if n_atom is None else n_atom
     slots = needed if slots is None else slots
     if len(species) > rows or any(n > w for n, w in zip(needed, slots, strict=True)):
         raise ValueError(f"{len(species)} atoms, {needed} neighbours do not fit {rows}, {slots}")

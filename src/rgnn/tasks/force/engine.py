@@ -79,7 +79,7 @@ class Builder:
 
     def __call__(self, structure: Structure) -> Surroundings:
         """Return the neighbourhoods of one structure."""
-        self.n_atom = max(self.n_atom, 8, batch.bucket(len(structure)))
+        self.n_atom = max(self.n_atom, 8, batch.bucket(len(structure), batch.ROWS))
         graphs = [self._graph(structure, which) for which in range(len(self.reaches))]
         return Surroundings(graphs[0], graphs[1] if len(graphs) > 1 else None)
 

@@ -26,16 +26,16 @@ CROWDED = 20
 FAR_WEIGHT = 0.1
 """Weight of functions over the whole cutoff in such molecules."""
 
-TOLD = MessageConfig(cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24)
+TOLD = MessageConfig(cutoff=5.0, n_radial=6, single_width=16, pair_width=14, triple_width=14)
 """How trained messages are heard."""
 
-TELLING = TrainedConfig(pair_width=24, triple_width=24)
+TELLING = TrainedConfig(pair_width=20, triple_width=24)
 """Products of the channels beside them."""
 
-BESIDE_TOLD = {"pair_width": 96, "triple_width": 160}
+BESIDE_TOLD = {"n_radial": 9, "pair_width": 96, "triple_width": 160}
 """Widths of a chip beside them, so that less than a tenth of three elements' weights is trained."""
 
-LEARNT = LearningConfig(steps=60, rate=0.2, rows=15_000)
+LEARNT = LearningConfig(steps=70, rate=0.2, rows=15_000)
 """How they are learnt: many steps, each from a few of the frames by turns."""
 
 _NEAR = 1.5
