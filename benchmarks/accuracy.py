@@ -471,7 +471,8 @@ _ABOUT = (
     "products of two densities around the chip, `trained` ones products of 32 trained channels, "
     "`messages` ones products of 24 (or 32) and of what 8 trained scalars an atom tell its "
     "neighbours, "
-    "`white` ones lines of one size; "
+    "`white` ones lines of one size; `messages, 20 steps` was learnt for a shorter time than the "
+    "script now does; "
     "twins are the same network with every weight trained. Recorded numbers were measured "
     "elsewhere and read in."
 )
