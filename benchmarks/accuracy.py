@@ -39,6 +39,7 @@ from rgnn.crossbar.build import Periphery
 from rgnn.io.splits import thin
 from rgnn.io.structures import read_frames, write_frames
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
+from rgnn.tasks.force import presets
 from rgnn.tasks.force.config import (
     BaselineConfig,
     ForceConfig,
@@ -47,7 +48,6 @@ from rgnn.tasks.force.config import (
     RadialConfig,
     UncertaintyConfig,
 )
-from rgnn.tasks.force.presets import BESIDE_TOLD, LEARNT, TELLING, TOLD
 from tables import spread
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -172,14 +172,18 @@ GLASS = {
     "wide": size(single_width=48, pair_width=96, triple_width=128, cutoff=6.0),
     "near wide 6 Å": size(single_width=48, pair_width=96, triple_width=128, near=2.2, cutoff=6.0),
 }
-FEW = MessageConfig(8, cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24)
+TALK = MessageConfig(8, cutoff=5.0, n_radial=5, single_width=24, pair_width=24, triple_width=24)
 GLASS["messages"] = replace(
-    size(pair_width=96, triple_width=160, trained=TrainedConfig(24, 24, 24), message=FEW),
+    size(pair_width=96, triple_width=160, trained=TrainedConfig(24, 24, 24), message=TALK),
     channels=LearningConfig(steps=60, rate=0.2, rows=15_000),
 )
 GLASS["messages, 32 channels"] = replace(
-    size(**BESIDE_TOLD, trained=replace(TELLING, channels=32), message=replace(TOLD, scalars=8)),
-    channels=LEARNT,
+    size(
+        **presets.CHIP,
+        trained=replace(presets.TRAINED, channels=32),
+        message=replace(presets.MESSAGE, scalars=8),
+    ),
+    channels=presets.LEARNING,
 )
 GLASS |= {
     f"xtb {name}": over("GFN1-xTB", GLASS[name]) for name in ("small", "near", "near wide 6 Å")
@@ -470,9 +474,8 @@ _ABOUT = (
     "and in every call, `scaled` ones what GFN1-xTB times a fitted factor misses; `skip` ones have "
     "products of two densities around the chip, `trained` ones products of 32 trained channels, "
     "`messages` ones products of 24 (or 32) and of what 8 trained scalars an atom tell its "
-    "neighbours, "
-    "`white` ones lines of one size; `messages, 20 steps` was learnt for a shorter time than the "
-    "script now does; "
+    "neighbours (`messages, 20 steps` were learnt for a shorter time than they are now), "
+    "`white` ones lines of one size; "
     "twins are the same network with every weight trained. Recorded numbers were measured "
     "elsewhere and read in."
 )

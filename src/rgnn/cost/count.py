@@ -6,6 +6,7 @@ as pulses through one matrix; derivatives are further reads (no array is read ba
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rgnn.core.errors import InputError
 
@@ -88,27 +89,15 @@ def force_workload(
     if n_atoms < 1 or n_neighbours < 0:
         raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
     pairs = n_atoms * n_neighbours
+    counts = _Counts(activation_reads * n_atoms, activation_reads * pairs, derivative_reads * pairs)
     arrays, digital = [], 3 * 3 * n_feature * n_atoms
     for group, matrices in shapes.items():
         for degree, (n_out, n_in) in enumerate(matrices):
             if n_out == 0:
                 continue
-            if group == "edge":  # radial functions of every pair, then their slopes
-                activations, tangents = activation_reads * pairs, derivative_reads * pairs
-                arrays.append(ArrayReads(group, n_out, n_in, activations, tangents))
-                continue
-            scalar = group == "projection"
-            activations = activation_reads * n_atoms * (1 if scalar else 2 * degree + 1)
-            tangents = derivative_reads * pairs * (3 if scalar else 2)
-            if group in ("density", "source"):
-                # Only the word lines of one element are driven for the slope of one pair.
-                arrays.append(ArrayReads(f"{group} l={degree}", n_out, n_in, activations, 0))
-                arrays.append(
-                    ArrayReads(f"{group} l={degree}, slopes", n_out, n_in // n_species, 0, tangents)
-                )
-            else:
-                arrays.append(ArrayReads(f"{group} l={degree}", n_out, n_in, activations, tangents))
-            digital += pairs * (2 * degree + 1) * (n_radial + 2 * n_out)
+            arrays += _reads(group, degree, (n_out, n_in), n_species, counts)
+            if group != "edge":
+                digital += pairs * (2 * degree + 1) * (n_radial + 2 * n_out)
     for degree, picked in enumerate(skip_columns):
         digital += pairs * (2 * degree + 1) * 2 * picked
     for degree in combined_degrees:
@@ -118,6 +107,35 @@ def force_workload(
     digital += 2 * n_atoms * telling[0] * telling[1]
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
+
+
+class _Counts(NamedTuple):
+    """How often one vector is read, every repetition counted."""
+
+    by_atom: int
+    by_pair: int
+    slopes: int
+    """One derivative of every pair."""
+
+
+def _reads(
+    group: str, degree: int, shape: tuple[int, int], n_species: int, counts: _Counts
+) -> list[ArrayReads]:
+    """Return the reads of one matrix."""
+    n_out, n_in = shape
+    if group == "edge":  # radial functions of every pair, then their slopes
+        return [ArrayReads(group, n_out, n_in, counts.by_pair, counts.slopes)]
+    scalar = group == "projection"
+    name = f"{group} l={degree}"
+    activations = counts.by_atom * (1 if scalar else 2 * degree + 1)
+    tangents = counts.slopes * (3 if scalar else 2)
+    if group in ("density", "source"):
+        # Only the word lines of one element are driven for the slope of one pair.
+        return [
+            ArrayReads(name, n_out, n_in, activations, 0),
+            ArrayReads(f"{name}, slopes", n_out, n_in // n_species, 0, tangents),
+        ]
+    return [ArrayReads(name, n_out, n_in, activations, tangents)]
 
 
 def _mixed(

@@ -40,8 +40,9 @@ ROWS = 8
 
 
 def bucket(size: int, per_doubling: int = 4) -> int:
-    """Return the smallest of 0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, … that holds `size`, with as
-    many sizes a doubling."""
+    """Return the smallest multiple of 4 that holds `size`, of larger steps where there would be
+    more than `per_doubling` sizes from one power of 2 to the next: 0, 4, 8, … 32, 40, 48, … for 4.
+    """
     step = max(4, 2 ** (max(size - 1, 1).bit_length() - 1) // per_doubling)
     return -(-size // step) * step
 

@@ -26,16 +26,17 @@ CROWDED = 20
 FAR_WEIGHT = 0.1
 """Weight of functions over the whole cutoff in such molecules."""
 
-TOLD = MessageConfig(cutoff=5.0, n_radial=6, single_width=16, pair_width=14, triple_width=14)
-"""How trained messages are heard."""
+MESSAGE = MessageConfig(cutoff=5.0, n_radial=6, single_width=16, pair_width=14, triple_width=14)
+"""Reach and products of messages trained beside the chip."""
 
-TELLING = TrainedConfig(pair_width=20, triple_width=24)
-"""Products of the channels beside them."""
+TRAINED = TrainedConfig(pair_width=20, triple_width=24)
+"""Products of trained channels alone, beside such messages."""
 
-BESIDE_TOLD = {"n_radial": 9, "pair_width": 96, "triple_width": 160}
-"""Widths of a chip beside them, so that less than a tenth of three elements' weights is trained."""
+CHIP = {"n_radial": 9, "pair_width": 96, "triple_width": 160}
+"""Frozen part beside them, wide enough that less than a tenth of three elements' weights is
+trained with 32 channels and 8 scalars."""
 
-LEARNT = LearningConfig(steps=70, rate=0.2, rows=15_000)
+LEARNING = LearningConfig(steps=70, rate=0.2, rows=15_000)
 """How they are learnt: many steps, each from a few of the frames by turns."""
 
 _NEAR = 1.5
@@ -72,15 +73,15 @@ def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> Forc
         if 0 < near < asked.reservoir.cutoff:  # not so in a cluster of noble-gas atoms
             reservoir = replace(reservoir, near=near, far_weight=FAR_WEIGHT)
     if asked.reservoir.trained.channels and asked.reservoir.message.scalars:
-        told = _talking(reservoir, asked.reservoir.cutoff)
-        return replace(plain, reservoir=told, channels=LEARNT)
+        talking = _talking(reservoir, asked.reservoir.cutoff)
+        return replace(plain, reservoir=talking, channels=LEARNING)
     return replace(plain, reservoir=reservoir)
 
 
 def _talking(reservoir: ReservoirConfig, cutoff: float) -> ReservoirConfig:
-    """Return the network with messages trained beside it that reach as far as an atom sees."""
-    told = replace(TOLD, cutoff=min(TOLD.cutoff, cutoff))
-    return replace(reservoir, trained=TELLING, message=told, **BESIDE_TOLD)
+    """Return the network with messages trained beside it, no farther than an atom sees."""
+    message = replace(MESSAGE, cutoff=min(MESSAGE.cutoff, cutoff))
+    return replace(reservoir, trained=TRAINED, message=message, **CHIP)
 
 
 def _bond_length(frames: Sequence[Frame]) -> float:
