@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase import Atoms
+from scipy.spatial.transform import Rotation
 
 import force_models
 import rgnn
 from rgnn.core.errors import InputError
-from rgnn.cost.count import force_workload
+from rgnn.cost.count import Messages, force_workload
 from rgnn.crossbar.build import Periphery
 from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.matvec import Exact
@@ -31,7 +32,7 @@ TALKING = replace(
     force_models.SMALL,
     trained=TRAINED,
     skip_width=2,
-    message=replace(force_models.SMALL.message, cutoff=3.0),
+    message=replace(force_models.SMALL.message, cutoff=3.0, vectors=2),
 )
 """With messages that are trained as well."""
 
@@ -117,7 +118,8 @@ def test_learning_helps_the_halves_and_changes_nothing_on_the_chip(network):
     assert not [name for name in random.readout.summary if name.startswith("halves")]
     learnt, first, shapes = own.calibration.beside, random.calibration.beside, [(3, 5, 12)]
     if network.listens:
-        shapes += [(3, 5, 6), (2, 12 + 3 * 2 + 3 * TRAINED.pair_width)]
+        told = 12 + 3 * 2 + 3 * TRAINED.pair_width
+        shapes += [(3, 5, 6), (4, 5, 6), (3, 2, told), (3, 2, 12)]
     for mine, theirs, shape in zip(learnt, first, shapes, strict=False):
         assert mine.shape == theirs.shape == shape
         assert np.abs(mine - theirs).max() > 0.05
@@ -125,6 +127,19 @@ def test_learning_helps_the_halves_and_changes_nothing_on_the_chip(network):
         np.testing.assert_array_equal(mine.weight, theirs.weight)
     bare = replace(own.calibration, beside=Beside.nothing())
     assert own.calibration.size == bare.size + sum(np.prod(shape) for shape in shapes)
+
+
+def test_what_is_heard_turns_with_the_structure():
+    """Energies of a turned structure are the same: vectors that neighbours say turn with it."""
+    own = model(network=TALKING)
+    structure = force_models.test_frames()[0].structure
+    turn = Rotation.from_rotvec([0.3, -1.1, 0.7]).as_matrix()
+    turned = replace(
+        structure, positions=structure.positions @ turn.T, cell=structure.cell @ turn.T
+    )
+    found, again = (Predictor(own)(s, key=KEY, uncertainty=False) for s in (structure, turned))
+    assert again.energy == pytest.approx(found.energy, rel=1e-6)
+    np.testing.assert_allclose(again.forces, found.forces @ turn.T, atol=2e-4)
 
 
 def test_what_a_trained_message_says_reaches_further_than_any_neighbour():
@@ -263,8 +278,9 @@ def test_the_bill_holds_their_digital_work():
     found = force_workload({}, **sizes, channels=[(2, 12), (2, 12)])
     mixing, pairs = 2 * 5 * (1 + 3) * 2 * 12, 2 * 100 * (1 + 3) * 4
     assert found.digital_macs - without.digital_macs == mixing + pairs
-    found = force_workload({}, **sizes, heard_channels=[(2, 6), (2, 6)], telling=(3, 7))
-    mixing, pairs, told = 2 * 5 * (1 + 3) * 2 * 6, 2 * 100 * (1 + 3) * 6, 2 * 5 * 3 * 7
+    messages = Messages([(2, 6), (2, 8)], densities=9, telling=21, vectors=5, coupling=4)
+    found = force_workload({}, **sizes, messages=messages)
+    mixing, pairs, told = 2 * 5 * 2 * (1 * 6 + 3 * 8), 2 * 100 * (1 + 3) * 9, 2 * 5 * (21 + 5 + 4)
     assert found.digital_macs - without.digital_macs == mixing + pairs + told
 
 

@@ -66,8 +66,7 @@ def force_workload(
     skip_columns: Sequence[int] = (),
     combined_degrees: Sequence[int] = (),
     channels: Sequence[tuple[int, int]] = (),
-    heard_channels: Sequence[tuple[int, int]] = (),
-    telling: Sequence[int] = (0, 0),
+    messages: "Messages | None" = None,
     activation_reads: int = 1,
     derivative_reads: int = 1,
 ) -> Workload:
@@ -82,9 +81,8 @@ def force_workload(
     `combined_degrees` are combined before they drive the lines, those of every pair twice and those
     of every density. `channels` are, by degree, how many trained channels there are and of how many
     inputs: mixed and pulled back once for every atom, contracted with the radial functions of
-    every pair twice; `heard_channels` are the same of the densities of trained messages, and
-    `telling` is how many scalars are read of how many invariants. Messages are taken to reach as
-    far as densities do. Every activation and derivative is read as often as the last two say.
+    every pair twice; `messages` are trained ones, taken to reach as far as densities do. Every
+    activation and derivative is read as often as the last two say.
     """
     if n_atoms < 1 or n_neighbours < 0:
         raise InputError(f"a structure needs atoms, got {n_atoms} with {n_neighbours} neighbours")
@@ -103,10 +101,27 @@ def force_workload(
     for degree in combined_degrees:
         digital += (2 * pairs + (2 * degree + 1) * n_species * n_atoms) * n_radial**2
     digital += _mixed(channels, n_atoms, pairs, [n_radial] * len(channels))
-    digital += _mixed(heard_channels, n_atoms, pairs, [inputs for _, inputs in heard_channels])
-    digital += 2 * n_atoms * telling[0] * telling[1]
+    if messages is not None:
+        heard = messages.channels
+        digital += _mixed(heard, n_atoms, pairs, [messages.densities] * len(heard))
+        digital += 2 * n_atoms * (messages.telling + messages.vectors + messages.coupling)
     bits = 32 * (4 * n_atoms + 3 * n_atoms + 10)
     return Workload("energies and forces", tuple(arrays), digital, bits, n_atoms)
+
+
+class Messages(NamedTuple):
+    """Sizes of trained messages; every product below is done once forward and once back."""
+
+    channels: Sequence[tuple[int, int]]
+    """How many channels of what is heard, of how many inputs, by degree."""
+    densities: int
+    """Inputs a pair contributes to: values that are said times radial functions."""
+    telling: int
+    """Products by which an atom makes its scalars."""
+    vectors: int = 0
+    """The same for its vectors."""
+    coupling: int = 0
+    """The same for what turns heard components into vectors and tensors."""
 
 
 class _Counts(NamedTuple):

@@ -27,6 +27,7 @@ from rgnn.reservoir.layer import DensityLayer, Repeats
 from rgnn.reservoir.message import MessageLayer
 from rgnn.reservoir.reservoir import Reservoir
 from rgnn.reservoir.skip import Skip
+from rgnn.reservoir.trained_message import Telling, TrainedMessage
 
 
 class Beside(NamedTuple):
@@ -34,15 +35,19 @@ class Beside(NamedTuple):
 
     channels: Float[Array | np.ndarray, "_degree _channel _in"]
     """Combinations of the densities of every degree."""
-    heard_channels: Float[Array | np.ndarray, "_degree _channel _in"]
-    """The same of the densities of what trained messages say."""
-    telling: Float[Array | np.ndarray, "_scalar _source"]
-    """What an atom tells, as combinations of its scaled source invariants."""
+    scalar_channels: Float[Array | np.ndarray, "_degree _channel _in"]
+    """The same of the densities of scalars that trained messages say."""
+    vector_channels: Float[Array | np.ndarray, "_path _channel _in"]
+    """The same of the densities of vectors, by `trained_message.paths`."""
+    telling: Float[Array | np.ndarray, "_species _scalar _source"]
+    """Scalars that atoms of an element say, as combinations of their scaled source invariants."""
+    vectors: Float[Array | np.ndarray, "_species _vector _in"]
+    """Vectors that they say, as combinations of their densities of degree one."""
 
     @staticmethod
     def nothing() -> "Beside":
         """Return no parts."""
-        return Beside(np.zeros((0, 0, 0)), np.zeros((0, 0, 0)), np.zeros((0, 0)))
+        return Beside(*[np.zeros((0, 0, 0))] * 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,8 @@ class Calibration:
     """Scale of the invariants that messages are read from, one per product."""
     scalar_centre: Float[np.ndarray, " n_scalar"]
     scalar_steepness: Float[np.ndarray, " n_scalar"]
+    vector_scale: Float[np.ndarray, " _one"] = field(default_factory=lambda: np.zeros(0))
+    """Scale of the densities that vectors of trained messages are made of; empty without any."""
     kept: Int[np.ndarray, " n_kept"] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Invariants of the pool that the network keeps; empty where it keeps them all."""
     radial: Float[np.ndarray, "_degree _species _function _function"] = field(
@@ -76,8 +83,8 @@ class Calibration:
     def size(self) -> int:
         """Return how many numbers these are."""
         parts = (self.reference_distance, self.limits, self.source_scale, self.scalar_centre)
-        learnt = (self.scalar_steepness, self.kept, self.radial, self.white, *self.beside)
-        return sum(p.size for p in (*parts, *learnt))
+        learnt = (self.scalar_steepness, self.vector_scale, self.kept, self.radial, self.white)
+        return sum(p.size for p in (*parts, *learnt, *self.beside))
 
     @property
     def driving(self) -> Float[np.ndarray, "_degree _species _function _function"]:
@@ -141,34 +148,41 @@ def _message(
     arrays: dict[str, tuple[AbstractMatVec, ...]],
     layer: DensityLayer,
     dtype: str,
-) -> MessageLayer:
+) -> MessageLayer | TrainedMessage:
     m, widths = config.message, design.source_widths
-    scale = np.repeat(calibration.source_scale, widths) / np.sqrt(sum(widths))
-    source, projection, mixing = None, None, ()
+    said = (
+        np.repeat(calibration.source_scale, widths) / np.sqrt(sum(widths)),
+        calibration.scalar_centre,
+        calibration.scalar_steepness,
+    )
+    scale, centre, steepness = (jnp.asarray(array, dtype) for array in said)
+    n_value = m.scalars + 3 * m.vectors
+    radial = RadialBasis(layer.radial.reference_distance, m.cutoff, m.n_radial)
+    decay = _decay(radial_weights(m.n_radial, config.decay), n_value * m.n_radial, dtype)
     if design.heard:
-        projection = Exact(jnp.asarray(calibration.beside.telling, dtype))
-        picks = np.zeros((0, m.scalars * m.n_radial))
-        mixing = _channelled(
-            [picks] * len(design.heard_wiring),
-            calibration.beside.heard_channels,
-            design.heard_wiring,
-            dtype,
+        own = Beside(*(jnp.asarray(array, dtype) for array in calibration.beside))
+        return TrainedMessage(
+            telling=Telling(jnp.asarray(own.telling), scale, centre, steepness),
+            vectors=jnp.asarray(own.vectors),
+            vector_scale=jnp.asarray(calibration.vector_scale.sum(), dtype),
+            radial=radial,
+            decay=decay,
+            scalar_channels=jnp.asarray(own.scalar_channels),
+            vector_channels=jnp.asarray(own.vector_channels),
+            wiring=design.heard_wiring,
         )
-    else:
-        source = DensityLayer(layer.radial, layer.decay, arrays["source"], layer.repeats)
-        projection, mixing = arrays["projection"][0], arrays["message"]
     return MessageLayer(
-        source=source,
+        source=DensityLayer(layer.radial, layer.decay, arrays["source"], layer.repeats),
         source_plan=design.source,
-        source_scale=jnp.asarray(scale, dtype),
-        projection=projection,
-        centre=jnp.asarray(calibration.scalar_centre, dtype),
-        steepness=jnp.asarray(calibration.scalar_steepness, dtype),
+        source_scale=scale,
+        projection=arrays["projection"][0],
+        centre=centre,
+        steepness=steepness,
         receiver=m.receiver,
         edge=next(iter(arrays.get("edge", ())), None),
-        radial=RadialBasis(layer.radial.reference_distance, m.cutoff, m.n_radial),
-        decay=_decay(radial_weights(m.n_radial, config.decay), m.scalars * m.n_radial, dtype),
-        mixing=mixing,
+        radial=radial,
+        decay=decay,
+        mixing=arrays["message"],
         repeats=layer.repeats,
     )
 

@@ -70,7 +70,8 @@ def calibrate(
     )
     scalars, scaled = _centred(start, design, blocks, source)
     if design.heard:
-        return replace(scalars, limits=_HEADROOM * density)
+        vectors = _vector_scale(seen, sample)
+        return replace(scalars, limits=_HEADROOM * density, vector_scale=vectors)
     later = _inputs(config, scalars, blocks, sample, dtype)
     pairs = _peaks([[frame.edge] for frame in later]) if design.shapes["edge"] else np.zeros(0)
     message = _peaks([frame.messages for frame in later])
@@ -86,8 +87,10 @@ def _centred(
 ) -> tuple[Calibration, Float[np.ndarray, "n_atom n_source"]]:
     """Return scales of the invariants that messages are read from, centres and steepness of what
     is read; and the scaled invariants."""
-    projection, widths = np.asarray(start.beside.telling), design.source_widths
-    if not design.heard:
+    widths = design.source_widths
+    if design.heard:
+        projection = np.asarray(start.beside.telling).mean(axis=0)  # alike before they are learnt
+    else:
         arrays = len(design.shapes["density"]) + len(design.shapes["source"])
         projection = blocks[arrays].weight
     scale = 1 / np.maximum(_rms_by_run(source, widths), 1e-12)
@@ -100,6 +103,19 @@ def _centred(
         scalar_steepness=_STEEPNESS / np.maximum(read.std(axis=0), 1e-12),
     )
     return found, scaled
+
+
+def _vector_scale(seen: Sequence[Inputs], sample: Sample) -> Float[np.ndarray, " _one"]:
+    """Return the scale under which vectors are of the order of one; none where none are said."""
+    densities = [
+        np.asarray(frame.first_degree)[:, :real]
+        for frame, (_, real) in zip(seen, sample, strict=True)
+        if frame.first_degree is not None
+    ]
+    if not densities:
+        return np.zeros(0)
+    found = np.concatenate(densities, axis=1)
+    return np.array([1 / np.sqrt(max(np.square(found).sum(axis=-1).mean(), 1e-24))])
 
 
 @eqx.filter_jit

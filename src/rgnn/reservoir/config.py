@@ -19,6 +19,9 @@ class MessageConfig:
     scalars: int = 0
     """Scalars an atom sends, read from its own invariants: 8, say; 0 leaves the step out. Frozen it
     gains about 5 % on molecules and nothing on the ionic glass, at twice the cost."""
+    vectors: int = 0
+    """Vectors an atom says beside them where messages are trained, so that neighbours hear where
+    its surroundings are and not only what they are: 4, say."""
     source_width: int = 16
     """Products of two densities per degree that the scalars of a frozen step are read from."""
     kind: Kind = "plain"
@@ -42,6 +45,7 @@ class MessageConfig:
 
     def __post_init__(self) -> None:
         _require(0 <= self.scalars <= 64, f"message.scalars must lie in 0 … 64, got {self.scalars}")
+        _require(0 <= self.vectors <= 64, f"message.vectors must lie in 0 … 64, got {self.vectors}")
         _require(1 <= self.cutoff <= 15, f"message.cutoff must lie in 1 … 15 Å, got {self.cutoff}")
         _require(2 <= self.n_radial <= 32, f"message.n_radial must lie in 2 … 32: {self.n_radial}")
         _require(self.kind in get_args(Kind), f"message.kind: one of {get_args(Kind)}")
@@ -165,6 +169,11 @@ class ReservoirConfig:
             not self.trained.channels or self.message.kind == "plain",
             "trained messages are received as they come: set message.kind=plain or "
             "trained.channels=0",
+        )
+        _require(
+            not self.message.vectors or (self.listens and self.lmax > 0),
+            "vectors are said by trained messages, of densities of degree one: set "
+            "message.vectors=0, or message.scalars=8, trained.channels=24 and lmax=3",
         )
         _require(1 <= self.candidates <= 16, f"candidates: 1 … 16, got {self.candidates}")
         _require(0 <= self.tilt <= 10, f"tilt must lie in 0 … 10, got {self.tilt}")

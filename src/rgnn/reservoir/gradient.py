@@ -54,6 +54,19 @@ def pair_gradient(
     return jnp.concatenate(parts, axis=1)
 
 
+def density_gradient(
+    by_density: Float[Array, "m n_atom n_in"],
+    degree: int,
+    edges: EdgeFunctions,
+    slices: Sequence[slice],
+) -> Float[Array, "n_atom n_neighbour 3"]:
+    """Return ∂E_i / ∂(vector to a neighbour) [eV/Å] from ∂E_i by the densities of one degree."""
+    parts, rows = [], edges.gradient(degree)
+    for own, columns in zip(jnp.split(by_density, len(slices), axis=-1), slices, strict=True):
+        parts.append(jnp.einsum("min,mijxn->ijx", own, rows[:, :, columns]))
+    return jnp.concatenate(parts, axis=1)
+
+
 def gradient_through(
     arrays: Sequence[AbstractMatVec],
     edges: EdgeFunctions,

@@ -114,15 +114,15 @@ def _contract(
 
 
 def by_atom(
-    function: Callable[[EdgeFunctions, Any, FactorSlopes], Array],
+    function: Callable[[EdgeFunctions, Any, FactorSlopes], Any],
     edges: EdgeFunctions,
     reads: Any,
     slopes: FactorSlopes,
-) -> Array:
-    """Return `function(edges, reads, slopes)`, evaluated a few atoms at a time."""
+) -> Any:
+    """Return the array or arrays `function(edges, reads, slopes)`, a few atoms at a time."""
     n_atom = edges.unit.shape[0]
 
-    def chunk(edges: EdgeFunctions, reads: Any, own: list[list[Array]]) -> Array:
+    def chunk(edges: EdgeFunctions, reads: Any, own: list[list[Array]]) -> Any:
         return function(edges, reads, [[jnp.moveaxis(g, 0, 1) for g in gs] for gs in own])
 
     group = _GROUP if n_atom % _GROUP == 0 else n_atom
@@ -130,7 +130,7 @@ def by_atom(
     return _in_groups(chunk, group, n_atom, edges, reads, atom_first)
 
 
-def _in_groups(function: Callable[..., Array], group: int, n_atom: int, *arguments: Any) -> Array:
+def _in_groups(function: Callable[..., Any], group: int, n_atom: int, *arguments: Any) -> Any:
     """Return `function` of per-atom arrays, `group` atoms at a time, so that it stays in cache."""
     n_group = n_atom // group
 

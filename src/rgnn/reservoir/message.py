@@ -2,8 +2,8 @@
 
 Every atom reads a few scalars s off its own low-order invariants (one matrix, tanh digital) and
 sends them along. The density of what arrives, Σ_j s_ijq R_n(r_ij) Y_lm(r_ij), is mixed like the
-first and enters products as their last factor. Reach and body order grow. Both matrices are frozen
-and on the chip, or trained and digital, beside it with the channels the other factors come from.
+first and enters products as their last factor. Reach and body order grow; both matrices are frozen
+and on the chip. What is trained beside it is another step: `reservoir.trained_message`.
 """
 
 from collections.abc import Sequence
@@ -49,9 +49,8 @@ class ByReceived(NamedTuple):
 class MessageLayer(eqx.Module):
     """Scalars of every atom, and the density of the neighbours' scalars."""
 
-    source: DensityLayer | None
-    """What the source invariants are made of on the chip; None where they are those that go around
-    it, and the whole step with them."""
+    source: DensityLayer
+    """What the source invariants are made of."""
     source_plan: tuple[Product, ...] = eqx.field(static=True)
     """Low-order products, on columns of their own, that the scalars are read from."""
     source_scale: Float[Array, " n_source"]
@@ -71,16 +70,6 @@ class MessageLayer(eqx.Module):
     def lmax(self) -> int:
         """Return the largest degree."""
         return len(self.mixing) - 1
-
-    @property
-    def beside(self) -> bool:
-        """Return whether the step goes around the chip."""
-        return self.source is None
-
-    @property
-    def n_source(self) -> int:
-        """Return how many invariants the scalars are read from."""
-        return len(self.source_scale)
 
     @property
     def n_scalar(self) -> int:
@@ -106,16 +95,6 @@ class MessageLayer(eqx.Module):
         inputs, own_key = jacobian * self.source_scale, read_key(key, "scalar slopes")
         read = averaged_tangent(self.projection, inputs, self.repeats.derivative, own_key)
         return read * (self.steepness * (1 - scalars**2))[:, None, None]
-
-    def source_pull(
-        self,
-        scalars: Float[Array, "n_atom n_read"],
-        by_scalar: Float[Array, "n_atom n_read"],
-    ) -> Float[Array, "n_atom n_source"]:
-        """Return derivatives by the source invariants, from those by the scalars, where the step is
-        digital: no array is read backwards."""
-        inward = by_scalar * self.steepness * (1 - scalars**2)
-        return (inward @ self.projection.weight) * self.source_scale
 
     def edges(self, near: Graph) -> EdgeFunctions:
         """Return the edge functions of the pairs within reach of a message."""

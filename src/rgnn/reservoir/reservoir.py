@@ -10,12 +10,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rgnn.graph.batch import Graph
 from rgnn.reservoir.density import EdgeFunctions
-from rgnn.reservoir.gradient import cotangents, pair_gradient
+from rgnn.reservoir.gradient import cotangents, density_gradient, pair_gradient
 from rgnn.reservoir.jacobian import by_atom, pair_jacobian, pair_reads
 from rgnn.reservoir.layer import DensityLayer, read_key
 from rgnn.reservoir.message import MessageLayer, Sent, scalar_derivatives
 from rgnn.reservoir.products import FactorSlopes, Product, evaluate_all
 from rgnn.reservoir.skip import Skip
+from rgnn.reservoir.trained_message import Heard, TrainedMessage
 
 
 class Surroundings(NamedTuple):
@@ -40,7 +41,7 @@ class Activation(NamedTuple):
     invariants: Float[Array, "n_atom n_feature"]
     slopes: Slopes
     edges: EdgeFunctions
-    sent: Sent | None
+    sent: Sent | Heard | None
 
 
 class MessageDesign(NamedTuple):
@@ -52,9 +53,9 @@ class MessageDesign(NamedTuple):
     near: Float[Array, "n_atom n_near 3 n_message"]
     """By the vectors to the near neighbours, all scalars held fixed."""
     by_scalar: Float[Array, "n_atom n_near n_read n_message"]
-    """By the scalars of the near neighbours."""
+    """By the scalars of the near neighbours, or whatever else they say."""
     scalar_slopes: Float[Array, "n_atom n_neighbour 3 n_read"]
-    """An atom's scalars by the vectors to its neighbours."""
+    """What an atom says by the vectors to its neighbours."""
 
 
 class Design(NamedTuple):
@@ -73,6 +74,8 @@ class Inputs(NamedTuple):
     source: Float[Array, "n_atom n_source"] | None
     edge: Float[Array, "n_atom n_near _"] | None
     messages: list[Float[Array, "_ n_atom _"]]
+    first_degree: Float[Array, "3 n_atom n_in"] | None = None
+    """Densities that vectors of trained messages are made of."""
 
 
 class PairGradient(NamedTuple):
@@ -89,13 +92,13 @@ class Reservoir(eqx.Module):
     layer: DensityLayer
     skip: Skip
     plan: tuple[Product, ...] = eqx.field(static=True)
-    message: MessageLayer | None = None
+    message: MessageLayer | TrainedMessage | None = None
     message_plan: tuple[Product, ...] = eqx.field(static=True, default=())
 
     @property
     def heard(self) -> tuple[Product, ...]:
         """Return the products with a density of messages that go around the chip."""
-        return self.message_plan if self.message is not None and self.message.beside else ()
+        return self.message_plan if isinstance(self.message, TrainedMessage) else ()
 
     @property
     def chip_plan(self) -> tuple[Product, ...]:
@@ -132,7 +135,7 @@ class Reservoir(eqx.Module):
     @property
     def noisy(self) -> bool:
         """Return whether two reads differ."""
-        sent = self.message is not None and self.message.projection.noisy
+        sent = isinstance(self.message, MessageLayer) and self.message.projection.noisy
         return sent or self.layer.mixing[0].noisy
 
     def activate(self, around: Surroundings, key: PRNGKeyArray | None) -> Activation:
@@ -146,27 +149,20 @@ class Reservoir(eqx.Module):
         if self.message is None or around.near is None:
             values = jnp.concatenate([skipped, values], axis=-1)
             return Activation(values, Slopes(own, [], [], skip), edges, None)
-        told, source = self._told(self.message, densities, skipped, read_key(key, "source"))
+        if isinstance(self.message, TrainedMessage):
+            told, species = skipped[:, : self.message.n_source], around.full.species
+            sent = self.message.hear(around.near, self.message.say(told, densities, species))
+            columns = [beside, self.message.pool(sent)]
+            heard, message = evaluate_all(self.message_plan, columns)
+            values = jnp.concatenate([skipped, heard, values], axis=-1)
+            return Activation(values, Slopes(own, message, [], skip), edges, sent)
+        emitted = self.message.source.mix(densities, read_key(key, "source"))
+        told, source = evaluate_all(self.message.source_plan, [emitted])
         sent = self.message.receive(around.near, self.message.scalars(told, key), key)
         message_pool = self.message.mix(self.message.densities(sent.edges, sent.received), key)
-        first = beside if self.heard else pool
-        heard, message = evaluate_all(self.message_plan, [first, message_pool])
-        parts = [skipped, heard, values] if self.heard else [skipped, values, heard]
+        heard, message = evaluate_all(self.message_plan, [pool, message_pool])
         slopes = Slopes(own, message, source, skip)
-        return Activation(jnp.concatenate(parts, axis=-1), slopes, edges, sent)
-
-    def _told(
-        self,
-        message: MessageLayer,
-        densities: list[Float[Array, "_m n_atom _in"]],
-        skipped: Float[Array, "n_atom n_skip"],
-        key: PRNGKeyArray | None,
-    ) -> tuple[Float[Array, "n_atom n_source"], FactorSlopes]:
-        """Return the invariants that messages are read from, and the slopes of those on the chip
-        alone."""
-        if message.source is None:
-            return skipped[:, : message.n_source], []
-        return evaluate_all(message.source_plan, [message.source.mix(densities, key)])
+        return Activation(jnp.concatenate([skipped, values, heard], axis=-1), slopes, edges, sent)
 
     def inputs(self, around: Surroundings) -> Inputs:
         """Return what enters the matrices on noise-free reads, for calibration."""
@@ -175,8 +171,12 @@ class Reservoir(eqx.Module):
         lines = self.layer.line_inputs(densities)
         if self.message is None or around.near is None:
             return Inputs(lines, None, None, [])
-        skipped, _ = self.skip.evaluate(densities, self.skip.pool(densities))
-        source, _ = self._told(self.message, densities, skipped, None)
+        if isinstance(self.message, TrainedMessage):
+            skipped, _ = self.skip.evaluate(densities, self.skip.pool(densities))
+            one = densities[1] if self.message.n_vector else None
+            return Inputs(lines, skipped[:, : self.message.n_source], None, [], one)
+        emitted = self.message.source.mix(densities, None)
+        source, _ = evaluate_all(self.message.source_plan, [emitted])
         sent = self.message.receive(around.near, self.message.scalars(source, None), None)
         messages = self.message.densities(sent.edges, sent.received)
         return Inputs(lines, source, self.message.edge_inputs(sent.edges.radial), messages)
@@ -196,31 +196,43 @@ class Reservoir(eqx.Module):
         mixed = by_atom(lambda e, r, g: pair_jacobian(plan, g, e, r), a.edges, reads, slopes)
         skipped = self.skip.jacobian(a.edges, slices, beside, self.heard)
         full = jnp.concatenate([skipped, mixed], axis=-1)
-        if self.message is None or a.sent is None:
-            return Design(a.invariants, full, None)
+        return self._listening(Design(a.invariants, full, None), a, around, key)
+
+    def _listening(
+        self, found: Design, a: Activation, around: Surroundings, key: PRNGKeyArray | None
+    ) -> Design:
+        """Return the design with how message features move."""
+        own, message, sent = self.message_features, self.message, a.sent
+        if isinstance(message, TrainedMessage) and isinstance(sent, Heard):
+            near, by_said = by_atom(
+                lambda e, v, g: message.rows(self.message_plan, g, e, v),
+                sent.edges,
+                sent.values,
+                a.slopes.message,
+            )
+            told, species = found.full[..., : message.n_source], around.full.species
+            moves = message.said_jacobian(sent.said, told, a.edges, around.full.slices, species)
+            return found._replace(message=MessageDesign(own.start, near, by_said, moves))
+        if not (isinstance(message, MessageLayer) and isinstance(sent, Sent)):
+            return found
         near = by_atom(
             lambda e, r, g: pair_jacobian(self.message_plan, g, e, r, layer=1),
-            a.sent.edges,
-            self.message.pair_reads(a.sent.edges, a.sent.received, key),
+            sent.edges,
+            message.pair_reads(sent.edges, sent.received, key),
             a.slopes.message,
         )
         by_received = by_atom(
             lambda e, r, g: scalar_derivatives(self.message_plan, g, e, r, layer=1),
-            a.sent.edges,
-            self.message.scalar_reads(a.sent.edges, key),
+            sent.edges,
+            message.scalar_reads(sent.edges, key),
             a.slopes.message,
         )
-        if self.heard:
-            told = skipped[..., : self.message.n_source]
-            moves = self.message.scalar_jacobian(a.sent.scalars, told, None)
-        else:
-            moves = self._scalar_slopes(self.message, a, a.sent, around, key)
-        own = self.message_features
-        if self.message.receiver.kind == "plain":
-            return Design(a.invariants, full, MessageDesign(own.start, near, by_received, moves))
-        made = self.message.by_received(a.sent, by_received, key)
-        near = near + a.sent.edges.unit[..., None] * made.distance[:, :, None]
-        full = full.at[..., own].add(jnp.einsum("ijxr,irn->ijxn", moves, made.own))
+        moves = self._scalar_slopes(message, a, sent, around, key)
+        if message.receiver.kind == "plain":
+            return found._replace(message=MessageDesign(own.start, near, by_received, moves))
+        made = message.by_received(sent, by_received, key)
+        near = near + sent.edges.unit[..., None] * made.distance[:, :, None]
+        full = found.full.at[..., own].add(jnp.einsum("ijxr,irn->ijxn", moves, made.own))
         return Design(a.invariants, full, MessageDesign(own.start, near, made.sent, moves))
 
     def energies_and_gradient(
@@ -263,7 +275,7 @@ class Reservoir(eqx.Module):
         self, a: Activation, around: Surroundings, key: PRNGKeyArray | None
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"] | None:
         """Return how the scalars of every atom move; None where none are read off the chip."""
-        if self.message is None or a.sent is None or self.heard:
+        if not (isinstance(self.message, MessageLayer) and isinstance(a.sent, Sent)):
             return None
         return self._scalar_slopes(self.message, a, a.sent, around, key)
 
@@ -275,7 +287,6 @@ class Reservoir(eqx.Module):
         around: Surroundings,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "n_atom n_neighbour 3 n_scalar"]:
-        assert message.source is not None  # scalars of invariants around the chip go other ways
         read = read_key(key, "source slopes")
         jacobian = by_atom(
             lambda e, r, g: pair_jacobian(message.source_plan, g, e, r),
@@ -294,22 +305,27 @@ class Reservoir(eqx.Module):
         key: PRNGKeyArray | None,
     ) -> PairGradient:
         slices, skip, mixed = around.full.slices, slope[:, : self.n_skip], slope[:, self.n_skip :]
-        near, by_scalar = None, None
-        if self.message is not None and a.sent is not None:
+        near, said, message, sent = None, 0.0, self.message, a.sent
+        if isinstance(message, TrainedMessage) and isinstance(sent, Heard):
             own = slope[:, self.message_features]
-            near, by_scalar = self._message_pull(self.message, a, a.sent, own, key)
-            if self.heard:
-                told = self.message.source_pull(a.sent.scalars, by_scalar)
-                skip = skip.at[:, : self.message.n_source].add(told)
+            by_column = cotangents(self.message_plan, a.slopes.message, own, 1, message.lmax)
+            near, by_values = message.gradient(sent, by_column)
+            by_said = jnp.zeros_like(sent.said).at[sent.near.neighbour].add(by_values)
+            told, by_density = message.said_pull(by_said, sent.said, around.full.species)
+            skip = skip.at[:, : message.n_source].add(told)
+            if by_density is not None:
+                said = density_gradient(by_density, 1, a.edges, slices)
+        elif isinstance(message, MessageLayer) and isinstance(sent, Sent):
+            own = slope[:, self.message_features]
+            near, by_scalar = self._message_pull(message, a, sent, own, key)
+            said = jnp.einsum("iq,ijxq->ijx", by_scalar, moves)
         beside = a.slopes.skip + (a.slopes.message if self.heard else [])
         slopes = a.slopes.own + ([] if self.heard else a.slopes.message)
         by_density = cotangents(self.chip_plan, slopes, mixed, 0, self.layer.lmax)
         full = self.skip.gradient(skip, a.edges, slices, beside, self.heard) + pair_gradient(
             self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
-        if by_scalar is not None and moves is not None:
-            full = full + jnp.einsum("iq,ijxq->ijx", by_scalar, moves)
-        return PairGradient(full, near)
+        return PairGradient(full + said, near)
 
     def _message_pull(
         self,

@@ -21,6 +21,7 @@ from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
 from rgnn.reservoir.build import Beside, Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
+from rgnn.reservoir.trained_message import paths
 from rgnn.tasks.force import baseline, engine, groups, learning, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
@@ -301,7 +302,8 @@ def _gained(learnt: learning.Learnt) -> dict[str, float]:
 
 
 def _first_beside(course: _Course, design: Blueprint) -> Beside:
-    """Return random channels and messages; none at all where none are trained."""
+    """Return random channels and messages, elements saying the same; none at all where none are
+    trained."""
     settings = course.config.reservoir
     if not settings.trained.channels:
         return Beside.nothing()
@@ -312,13 +314,19 @@ def _first_beside(course: _Course, design: Blueprint) -> Beside:
 
     by_degree = settings.lmax + 1, settings.trained.channels
     own = drawn("trained channels", *by_degree, len(course.elements) * settings.n_function)
-    found = Beside.nothing()._replace(channels=own)
     if not settings.listens:
-        return found
-    m = settings.message
-    heard = drawn("heard channels", *by_degree, m.scalars * m.n_radial)
+        return Beside.nothing()._replace(channels=own)
+    m, n_species = settings.message, len(course.elements)
+    n_path = len(paths(settings.lmax)) if m.vectors else 0
     telling = drawn("trained messages", m.scalars, sum(design.source_widths))
-    return found._replace(heard_channels=heard, telling=telling)
+    vectors = drawn("trained vectors", m.vectors, own.shape[-1])
+    return Beside(
+        own,
+        drawn("heard channels", *by_degree, m.scalars * m.n_radial),
+        drawn("heard vectors", n_path, by_degree[1], m.vectors * m.n_radial),
+        np.tile(telling, (n_species, 1, 1)),
+        np.tile(vectors, (n_species, 1, 1)),
+    )
 
 
 def _learnt(

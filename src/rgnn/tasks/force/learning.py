@@ -22,12 +22,12 @@ from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame
 from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.combined import Combined
-from rgnn.crossbar.matvec import AbstractMatVec
 from rgnn.graph.batch import Graph
 from rgnn.readout.halves import Crossed, Half, cotangents, crossed
 from rgnn.reservoir.build import Beside
 from rgnn.reservoir.layer import DensityLayer
 from rgnn.reservoir.reservoir import Reservoir, Surroundings
+from rgnn.reservoir.trained_message import TrainedMessage
 from rgnn.tasks.force import engine, training
 from rgnn.tasks.force.config import LearningConfig
 from rgnn.tasks.force.rows import assemble
@@ -243,15 +243,17 @@ def _with_blocks(network: Reservoir, blocks: Values) -> Reservoir:
 
 def _beside(network: Reservoir) -> Beside:
     """Return what the channels and messages beside the chip are made of."""
-    found = Beside.nothing()._replace(channels=_stacked(network.skip.layer.mixing))
-    if network.message is None:
+    own = [mv.channels for mv in network.skip.layer.mixing if isinstance(mv, Channels)]
+    found = Beside.nothing()._replace(channels=jnp.stack(own))
+    message = network.message
+    if not isinstance(message, TrainedMessage):
         return found
-    heard = _stacked(network.message.mixing)
-    return found._replace(heard_channels=heard, telling=network.message.projection.weight)
-
-
-def _stacked(mixing: Sequence[AbstractMatVec]) -> Float[Array, "n_degree n_channel n_in"]:
-    return jnp.stack([mv.channels for mv in mixing if isinstance(mv, Channels)])
+    return found._replace(
+        scalar_channels=message.scalar_channels,
+        vector_channels=message.vector_channels,
+        telling=message.telling.weight,
+        vectors=message.vectors,
+    )
 
 
 def _with_beside(network: Reservoir, values: Beside) -> Reservoir:
@@ -259,14 +261,14 @@ def _with_beside(network: Reservoir, values: Beside) -> Reservoir:
 
     def where(n: Reservoir) -> list:
         own = [mv.channels for mv in n.skip.layer.mixing]  # pyright: ignore[reportAttributeAccessIssue]
-        if n.message is None:
-            return own
-        heard = [mv.channels for mv in n.message.mixing]  # pyright: ignore[reportAttributeAccessIssue]
-        return [*own, *heard, n.message.projection.weight]
+        m = n.message
+        if isinstance(m, TrainedMessage):
+            own += [m.scalar_channels, m.vector_channels, m.telling.weight, m.vectors]
+        return own
 
     new = list(values.channels)
-    if network.message is not None:
-        new += [*values.heard_channels, values.telling]
+    if isinstance(network.message, TrainedMessage):
+        new += [values.scalar_channels, values.vector_channels, values.telling, values.vectors]
     return eqx.tree_at(where, network, new)
 
 
