@@ -177,10 +177,10 @@ GLASS["messages"] = replace(
     size(pair_width=96, triple_width=160, trained=TrainedConfig(24, 24, 24), message=TALK),
     channels=LearningConfig(steps=60, rate=0.2, rows=15_000),
 )
-GLASS["messages, 32 channels"] = replace(
+GLASS["messages and vectors"] = replace(
     size(
         **presets.CHIP,
-        trained=replace(presets.TRAINED, channels=32),
+        trained=replace(presets.TRAINED, channels=20),
         message=replace(presets.MESSAGE, scalars=8),
     ),
     channels=presets.LEARNING,
@@ -474,7 +474,9 @@ _ABOUT = (
     "and in every call, `scaled` ones what GFN1-xTB times a fitted factor misses; `skip` ones have "
     "products of two densities around the chip, `trained` ones products of 32 trained channels, "
     "`messages` ones products of 24 (or 32) and of what 8 trained scalars an atom tell its "
-    "neighbours (`messages, 20 steps` were learnt for a shorter time than they are now), "
+    "neighbours (`messages, 20 steps` and `messages, 32 channels` are of earlier settings that the "
+    "script no longer has), `messages and vectors` ones products of 20 and of 8 scalars and 4 "
+    "vectors, "
     "`white` ones lines of one size; "
     "twins are the same network with every weight trained. Recorded numbers were measured "
     "elsewhere and read in."

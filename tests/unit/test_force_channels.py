@@ -22,6 +22,7 @@ from rgnn.readout.halves import crossed
 from rgnn.reservoir.blueprint import blueprint
 from rgnn.reservoir.build import Beside
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
+from rgnn.reservoir.trained_message import paths
 from rgnn.tasks.force import engine, learning, storage
 from rgnn.tasks.force.config import GateConfig, LearningConfig, RadialConfig
 from rgnn.tasks.force.model import Predictor
@@ -73,6 +74,10 @@ def test_every_channel_is_used_and_none_more_than_once_more_than_others():
         ]
         assert sorted(taken) == list(range(len(design.skip_mixing[degree]) + len(wiring)))
     assert blueprint(replace(PLAIN, trained=TrainedConfig()), 3).wiring == ()
+
+
+def test_components_of_vectors_couple_to_the_degrees_beside_their_own():
+    assert paths(2) == [(1, 0), (0, 1), (2, 1), (1, 2)]
 
 
 networks = pytest.mark.parametrize("network", [PLAIN, TALKING], ids=["channels", "messages"])
@@ -298,6 +303,9 @@ def test_what_they_cannot_stand_beside_is_refused():
         replace(PLAIN, family="complete", skip_width=0)
     with pytest.raises(InputError, match=r"message\.kind=plain"):
         replace(TALKING, message=replace(TALKING.message, kind="attention"))
+    for without in ({"trained": TrainedConfig()}, {"lmax": 0, "coupled_lmax": 0}):
+        with pytest.raises(InputError, match=r"message\.vectors=0"):
+            replace(TALKING, **without)
     with pytest.raises(InputError, match=r"radial\.steps=0"):
         replace(force_models.config(), reservoir=PLAIN, radial=RadialConfig(1))
     with pytest.raises(InputError, match=r"channels\.rate"):

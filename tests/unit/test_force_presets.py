@@ -79,6 +79,7 @@ def test_trained_messages_come_with_their_reach_and_their_steps(cutoff):
     talking = asked("exact", cutoff=cutoff, trained=TrainedConfig(8), message=MessageConfig(4))
     found = suited_to(ETHANOL, talking)
     assert 3.0 <= found.reservoir.message.cutoff <= cutoff
+    assert found.reservoir.message.vectors > 0
     assert found.channels.steps > ForceConfig().channels.steps
 
 

@@ -306,17 +306,11 @@ class Reservoir(eqx.Module):
     ) -> PairGradient:
         slices, skip, mixed = around.full.slices, slope[:, : self.n_skip], slope[:, self.n_skip :]
         near, said, message, sent = None, 0.0, self.message, a.sent
+        own = slope[:, self.message_features]
         if isinstance(message, TrainedMessage) and isinstance(sent, Heard):
-            own = slope[:, self.message_features]
-            by_column = cotangents(self.message_plan, a.slopes.message, own, 1, message.lmax)
-            near, by_values = message.gradient(sent, by_column)
-            by_said = jnp.zeros_like(sent.said).at[sent.near.neighbour].add(by_values)
-            told, by_density = message.said_pull(by_said, sent.said, around.full.species)
+            near, told, said = self._trained_pull(message, a, sent, around, own)
             skip = skip.at[:, : message.n_source].add(told)
-            if by_density is not None:
-                said = density_gradient(by_density, 1, a.edges, slices)
         elif isinstance(message, MessageLayer) and isinstance(sent, Sent):
-            own = slope[:, self.message_features]
             near, by_scalar = self._message_pull(message, a, sent, own, key)
             said = jnp.einsum("iq,ijxq->ijx", by_scalar, moves)
         beside = a.slopes.skip + (a.slopes.message if self.heard else [])
@@ -326,6 +320,28 @@ class Reservoir(eqx.Module):
             self.layer, a.edges, by_density, slices, read_key(key, "gradient")
         )
         return PairGradient(full + said, near)
+
+    def _trained_pull(
+        self,
+        message: TrainedMessage,
+        a: Activation,
+        sent: Heard,
+        around: Surroundings,
+        slope: Float[Array, "n_atom n_message"],
+    ) -> tuple[
+        Float[Array, "n_atom n_near 3"],
+        Float[Array, "n_atom n_source"],
+        Float[Array, "n_atom n_neighbour 3"] | float,
+    ]:
+        """Return the derivatives by the vectors to near neighbours, by the invariants that scalars
+        are made of, and, by way of the vectors that are said, by those to neighbours."""
+        by_column = cotangents(self.message_plan, a.slopes.message, slope, 1, message.lmax)
+        near, by_values = message.gradient(sent, by_column)
+        by_said = jnp.zeros_like(sent.said).at[sent.near.neighbour].add(by_values)
+        told, by_density = message.said_pull(by_said, sent.said, around.full.species)
+        if by_density is None:
+            return near, told, 0.0
+        return near, told, density_gradient(by_density, 1, a.edges, around.full.slices)
 
     def _message_pull(
         self,

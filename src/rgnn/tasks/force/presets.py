@@ -26,17 +26,19 @@ CROWDED = 20
 FAR_WEIGHT = 0.1
 """Weight of functions over the whole cutoff in such molecules."""
 
-MESSAGE = MessageConfig(cutoff=5.0, n_radial=6, single_width=16, pair_width=14, triple_width=14)
-"""Reach and products of messages trained beside the chip."""
+MESSAGE = MessageConfig(
+    vectors=4, cutoff=5.0, n_radial=6, single_width=16, pair_width=14, triple_width=14
+)
+"""Vectors, reach and products of messages trained beside the chip."""
 
 TRAINED = TrainedConfig(pair_width=20, triple_width=24)
 """Products of trained channels alone, beside such messages."""
 
-CHIP = {"n_radial": 9, "pair_width": 96, "triple_width": 160}
+CHIP = {"n_radial": 10, "pair_width": 96, "triple_width": 160}
 """Frozen part beside them, wide enough that less than a tenth of three elements' weights is
-trained with 32 channels and 8 scalars."""
+trained with 20 channels and 8 scalars."""
 
-LEARNING = LearningConfig(steps=70, rate=0.2, rows=15_000)
+LEARNING = LearningConfig(steps=50, rate=0.2, rows=15_000)
 """How they are learnt: many steps, each from a few of the frames by turns."""
 
 _NEAR = 1.5
@@ -73,15 +75,20 @@ def suited_to(frames: Sequence[Frame], asked: ForceConfig | None = None) -> Forc
         if 0 < near < asked.reservoir.cutoff:  # not so in a cluster of noble-gas atoms
             reservoir = replace(reservoir, near=near, far_weight=FAR_WEIGHT)
     if asked.reservoir.trained.channels and asked.reservoir.message.scalars:
-        talking = _talking(reservoir, asked.reservoir.cutoff)
+        talking = _talking(reservoir, asked.reservoir)
         return replace(plain, reservoir=talking, channels=LEARNING)
     return replace(plain, reservoir=reservoir)
 
 
-def _talking(reservoir: ReservoirConfig, cutoff: float) -> ReservoirConfig:
-    """Return the network with messages trained beside it, no farther than an atom sees."""
-    message = replace(MESSAGE, cutoff=min(MESSAGE.cutoff, cutoff))
-    return replace(reservoir, trained=TRAINED, message=message, **CHIP)
+def _talking(reservoir: ReservoirConfig, asked: ReservoirConfig) -> ReservoirConfig:
+    """Return the network with messages trained beside it, no farther than an atom sees, and with
+    vectors where there are densities to make them of."""
+    vectors = MESSAGE.vectors if asked.lmax else 0
+    message = replace(MESSAGE, cutoff=min(MESSAGE.cutoff, asked.cutoff), vectors=vectors)
+    # Trained messages are checked against channels and scalars, which are asked for.
+    trained = replace(TRAINED, channels=asked.trained.channels)
+    message = replace(message, scalars=asked.message.scalars)
+    return replace(reservoir, trained=trained, message=message, **CHIP)
 
 
 def _bond_length(frames: Sequence[Frame]) -> float:
