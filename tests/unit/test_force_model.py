@@ -10,7 +10,8 @@ import rgnn
 from rgnn.core.errors import InputError
 from rgnn.core.structure import Frame, Labels
 from rgnn.crossbar.build import Periphery
-from rgnn.tasks.force import engine, groups
+from rgnn.io import model_file
+from rgnn.tasks.force import engine, groups, storage
 from rgnn.tasks.force.columns import Columns
 from rgnn.tasks.force.model import Predictor
 from rgnn.tasks.force.rows import VOIGT, assemble
@@ -114,6 +115,15 @@ def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path, damage):
     with pytest.raises(InputError, match=r"model\.rgnn") as error:
         rgnn.load(path)
     assert "\n" not in str(error.value)
+
+
+def test_files_with_numbers_of_another_version_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "model.rgnn"
+    force_models.model().save(path)
+    arrays, metadata = model_file.read(path, storage.FORMAT)
+    model_file.write(path, arrays | {"calibration.heard": np.zeros(3)}, metadata)
+    with pytest.raises(InputError, match=r"model\.rgnn: incomplete or damaged .*heard"):
+        rgnn.load(path)
 
 
 def test_rungs_are_one_argument_and_close_to_each_other():

@@ -57,7 +57,7 @@ def load(path: str | Path) -> ForceField:
     arrays, metadata = model_file.read(path, FORMAT)
     try:
         return _from_parts(arrays, metadata)
-    except (KeyError, ValueError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise InputError(f"{path}: incomplete or damaged force field ({error})") from error
 
 
