@@ -161,19 +161,17 @@ class TrainedMessage(eqx.Module):
 
     def pool(self, heard: Heard) -> list[Float[Array, "_m n_atom _column"]]:
         """Return the columns that products are made of."""
-        densities = []
-        for degree in range(self.lmax + 1):
-            block = slice(degree**2, (degree + 1) ** 2)
-            parts = heard.edges.angular[..., block], heard.values, heard.edges.radial
-            densities.append(jnp.einsum("ijm,ijq,ijn->miqn", *parts))
+        functions = _by_value(heard.edges)
+        densities = jnp.einsum("ijmn,ijq->mnqi", functions, heard.values)
         columns = []
         for degree in range(self.lmax + 1):
             parts = []
             for link in self._links(degree):
-                own = densities[link.low][:, :, link.values]
+                block = slice(link.low**2, (link.low + 1) ** 2)
+                own = densities[block, :, link.values]
                 own = own.reshape(*own.shape[:2], -1, link.tensor.shape[1], own.shape[-1])
-                mixed = jnp.einsum("mipun,cpn->miuc", own, link.weight)
-                parts.append(jnp.einsum("muM,miuc->Mic", link.tensor, mixed))
+                mixed = jnp.einsum("mnpui,cpn->muic", own, link.weight)
+                parts.append(jnp.einsum("muM,muic->Mic", link.tensor, mixed))
             columns.append(sum(parts[1:], parts[0]))
         return columns
 
@@ -216,20 +214,14 @@ class TrainedMessage(eqx.Module):
                 back = back.reshape(*back.shape[:2], -1, back.shape[-1])
                 found = by_density[link.low]
                 found[link.values.start] = found.get(link.values.start, 0) + back
-        edges, by_vector, by_value = heard.edges, [], []
-        for degree, found in enumerate(by_density):
-            inputs = jnp.concatenate([found[start] for start in sorted(found)], axis=2)
-            block = slice(degree**2, (degree + 1) ** 2)
-            y, dy = edges.angular[..., block], edges.angular_gradient[..., block]
-            read = jnp.einsum("miqn,ijn->ijmq", inputs, edges.radial)
-            slope = jnp.einsum("miqn,ijn->ijmq", inputs, edges.radial_slope)
-            by_value.append(jnp.einsum("ijmq,ijm->ijq", read, y))
-            across = jnp.einsum("ijmq,ijq->ijm", read, heard.values)
-            along = jnp.einsum("ijmq,ijm,ijq->ij", slope, y, heard.values)
-            by_vector.append(
-                along[..., None] * edges.unit + jnp.einsum("ijm,ijxm->ijx", across, dy)
-            )
-        return sum(by_vector[1:], by_vector[0]), sum(by_value[1:], by_value[0])
+        blocks = [jnp.concatenate([own[q] for q in sorted(own)], axis=2) for own in by_density]
+        inputs, edges = jnp.concatenate(blocks), heard.edges
+        by_value = jnp.einsum("ijmn,miqn->ijq", _by_value(edges), inputs)
+        read = jnp.einsum("miqn,ijq->ijmn", inputs, heard.values)
+        along = jnp.einsum("ijmn,ijm,ijn->ij", read, edges.angular, edges.radial_slope)
+        across = jnp.einsum("ijmn,ijn->ijm", read, edges.radial)
+        by_vector = jnp.einsum("ijm,ijxm->ijx", across, edges.angular_gradient)
+        return by_vector + along[..., None] * edges.unit, by_value
 
     def _links(self, degree: int) -> list["_Link"]:
         """Return how densities of what is heard enter the columns of one degree."""
@@ -264,6 +256,11 @@ def paths(lmax: int) -> list[tuple[int, int]]:
     """Return the degrees of densities of components of vectors, and of what they couple to."""
     found = [(low, high) for high in range(lmax + 1) for low in (high - 1, high + 1)]
     return [(low, high) for low, high in found if 0 <= low <= lmax]
+
+
+def _by_value(edges: EdgeFunctions) -> Float[Array, "n_atom n_near lm n_radial"]:
+    """Return R_n Y_lm of every pair: what a unit of a value that is said adds to the densities."""
+    return edges.angular[..., :, None] * edges.radial[..., None, :]
 
 
 def _follow(

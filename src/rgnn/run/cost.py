@@ -170,7 +170,7 @@ def _messages(settings: ReservoirConfig, beside: Beside) -> count.Messages:
     inputs = [m.scalars * m.n_radial] * (settings.lmax + 1)
     for _, degree in turned:
         inputs[degree] += m.vectors * m.n_radial
-    coupled = sum(np.count_nonzero(coupling(low, 1, degree)) for low, degree in turned)
+    coupled = sum(int(np.count_nonzero(coupling(low, 1, degree))) for low, degree in turned)
     return count.Messages(
         channels=[(settings.trained.channels, own) for own in inputs],
         densities=(m.scalars + 3 * m.vectors) * m.n_radial,
