@@ -141,7 +141,7 @@ def test_files_hold_the_learnt_functions(tmp_path):
     "values",
     [
         np.arange(4.0).reshape(1, 1, 2, 2),
-        Beside(np.ones((1, 2, 3)), np.zeros((0, 0, 0)), np.eye(2)),
+        Beside.nothing()._replace(channels=np.ones((1, 2, 3)), telling=np.ones((1, 2, 4))),
     ],
     ids=["radial", "beside"],
 )
