@@ -19,8 +19,8 @@ from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.matvec import Exact
 from rgnn.io.structures import structure_of
 from rgnn.readout.halves import crossed
+from rgnn.reservoir.beside import Beside
 from rgnn.reservoir.blueprint import blueprint
-from rgnn.reservoir.build import Beside
 from rgnn.reservoir.config import MessageConfig, ReservoirConfig, TrainedConfig
 from rgnn.reservoir.trained_message import paths
 from rgnn.tasks.force import engine, learning, storage

@@ -15,7 +15,7 @@ from rgnn.crossbar.build import Periphery
 from rgnn.crossbar.combined import Combined
 from rgnn.crossbar.matvec import Exact
 from rgnn.readout.halves import crossed
-from rgnn.reservoir.build import Beside
+from rgnn.reservoir.beside import Beside
 from rgnn.reservoir.config import MessageConfig
 from rgnn.tasks.force import engine, learning, storage, training
 from rgnn.tasks.force.config import RadialConfig, UncertaintyConfig

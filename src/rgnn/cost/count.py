@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from rgnn.core.errors import InputError
+from rgnn.graph.harmonics import coupling
+from rgnn.reservoir.beside import Beside
+from rgnn.reservoir.config import ReservoirConfig
+from rgnn.reservoir.trained_message import paths
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,22 @@ class Messages(NamedTuple):
     """The same for its vectors."""
     coupling: int = 0
     """The same for what turns heard components into vectors and tensors."""
+
+
+def trained_messages(config: ReservoirConfig, beside: Beside) -> Messages:
+    """Return the sizes of the trained messages of a network."""
+    m, turned = config.message, paths(config.lmax) if config.message.vectors else []
+    inputs = [m.scalars * m.n_radial] * (config.lmax + 1)
+    for _, degree in turned:
+        inputs[degree] += m.vectors * m.n_radial
+    coupled = sum(int(np.count_nonzero(coupling(low, 1, degree))) for low, degree in turned)
+    return Messages(
+        channels=[(config.trained.channels, own) for own in inputs],
+        densities=(m.scalars + 3 * m.vectors) * m.n_radial,
+        telling=int(np.prod(beside.telling.shape[1:])),
+        vectors=3 * int(np.prod(beside.vectors.shape[1:])),
+        coupling=coupled * m.vectors * m.n_radial,
+    )
 
 
 class _Counts(NamedTuple):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from rgnn.crossbar.lines import of_outputs
 from rgnn.crossbar.matvec import AbstractMatVec, Exact
 from rgnn.crossbar.places import mount_by_line
 from rgnn.graph.radial import RadialBasis
+from rgnn.reservoir.beside import Beside
 from rgnn.reservoir.blueprint import (
     Blueprint,
     blueprint,
@@ -28,26 +28,6 @@ from rgnn.reservoir.message import MessageLayer
 from rgnn.reservoir.reservoir import Reservoir
 from rgnn.reservoir.skip import Skip
 from rgnn.reservoir.trained_message import Telling, TrainedMessage
-
-
-class Beside(NamedTuple):
-    """What is trained beside the chip; every part may be empty."""
-
-    channels: Float[Array | np.ndarray, "_degree _channel _in"]
-    """Combinations of the densities of every degree."""
-    scalar_channels: Float[Array | np.ndarray, "_degree _channel _in"]
-    """The same of the densities of scalars that trained messages say."""
-    vector_channels: Float[Array | np.ndarray, "_path _channel _in"]
-    """The same of the densities of vectors, by `trained_message.paths`."""
-    telling: Float[Array | np.ndarray, "_species _scalar _source"]
-    """Scalars that atoms of an element say, as combinations of their scaled source invariants."""
-    vectors: Float[Array | np.ndarray, "_species _vector _in"]
-    """Vectors that they say, as combinations of their densities of degree one."""
-
-    @staticmethod
-    def nothing() -> "Beside":
-        """Return no parts."""
-        return Beside(*[np.zeros((0, 0, 0))] * 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,15 +140,15 @@ def _message(
     radial = RadialBasis(layer.radial.reference_distance, m.cutoff, m.n_radial)
     decay = _decay(radial_weights(m.n_radial, config.decay), n_value * m.n_radial, dtype)
     if design.heard:
-        own = Beside(*(jnp.asarray(array, dtype) for array in calibration.beside))
+        own = calibration.beside
         return TrainedMessage(
-            telling=Telling(jnp.asarray(own.telling), scale, centre, steepness),
-            vectors=jnp.asarray(own.vectors),
-            vector_scale=jnp.asarray(calibration.vector_scale.sum(), dtype),
+            telling=Telling(jnp.asarray(own.telling, dtype), scale, centre, steepness),
+            vectors=jnp.asarray(own.vectors, dtype),
+            vector_scale=jnp.asarray(calibration.vector_scale.sum(), dtype),  # none without vectors
             radial=radial,
             decay=decay,
-            scalar_channels=jnp.asarray(own.scalar_channels),
-            vector_channels=jnp.asarray(own.vector_channels),
+            scalar_channels=jnp.asarray(own.scalar_channels, dtype),
+            vector_channels=jnp.asarray(own.vector_channels, dtype),
             wiring=design.heard_wiring,
         )
     return MessageLayer(

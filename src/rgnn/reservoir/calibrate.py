@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from rgnn.crossbar.build import Block, Periphery
+from rgnn.reservoir.beside import Beside
 from rgnn.reservoir.blueprint import Blueprint
-from rgnn.reservoir.build import Beside, Calibration, assemble
+from rgnn.reservoir.build import Calibration, assemble
 from rgnn.reservoir.config import ReservoirConfig
 from rgnn.reservoir.reservoir import Inputs, Reservoir, Surroundings
 from rgnn.reservoir.whitening import whitening

@@ -22,11 +22,7 @@ from rgnn.cost.count import Workload
 from rgnn.crossbar.build import Periphery, macros_needed
 from rgnn.crossbar.places import places
 from rgnn.device.chip import Chip
-from rgnn.graph.harmonics import coupling
 from rgnn.io.structures import read_frames
-from rgnn.reservoir.build import Beside
-from rgnn.reservoir.config import ReservoirConfig
-from rgnn.reservoir.trained_message import paths
 from rgnn.run.inputs import model_file
 from rgnn.run.load import load as load_model
 from rgnn.tasks.force.baseline import compute
@@ -164,22 +160,6 @@ def _shapes(workload: Workload) -> list[tuple[int, int]]:
     return [(array.n_out, array.n_in) for array in workload.arrays if not array.part]
 
 
-def _messages(settings: ReservoirConfig, beside: Beside) -> count.Messages:
-    """Return the sizes of trained messages."""
-    m, turned = settings.message, paths(settings.lmax) if settings.message.vectors else []
-    inputs = [m.scalars * m.n_radial] * (settings.lmax + 1)
-    for _, degree in turned:
-        inputs[degree] += m.vectors * m.n_radial
-    coupled = sum(int(np.count_nonzero(coupling(low, 1, degree))) for low, degree in turned)
-    return count.Messages(
-        channels=[(settings.trained.channels, own) for own in inputs],
-        densities=(m.scalars + 3 * m.vectors) * m.n_radial,
-        telling=int(np.prod(beside.telling.shape[1:])),
-        vectors=3 * int(np.prod(beside.vectors.shape[1:])),
-        coupling=coupled * m.vectors * m.n_radial,
-    )
-
-
 def _force_field(field: ForceField, structure: Structure | None, order: Order) -> _Job:
     settings, calibration = field.config.reservoir, field.calibration
     design = field.design
@@ -203,7 +183,7 @@ def _force_field(field: ForceField, structure: Structure | None, order: Order) -
         skip_columns=design.picked,
         combined_degrees=[*range(len(calibration.radial)), *range(len(calibration.white))],
         channels=[own.shape for own in calibration.beside.channels],
-        messages=_messages(settings, calibration.beside) if settings.listens else None,
+        messages=count.trained_messages(settings, calibration.beside) if settings.listens else None,
         activation_reads=settings.activation_reads,
         derivative_reads=settings.derivative_reads,
     )

@@ -7,7 +7,6 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -17,11 +16,11 @@ from rgnn.core.structure import Frame
 from rgnn.crossbar.build import Block, Periphery, cut, macros_needed
 from rgnn.device.chip import Chip
 from rgnn.graph.neighbours import pairs_within
+from rgnn.reservoir.beside import Beside, drawn
 from rgnn.reservoir.blueprint import Blueprint, blueprint, keeping
-from rgnn.reservoir.build import Beside, Calibration, assemble, lines_read
+from rgnn.reservoir.build import Calibration, assemble, lines_read
 from rgnn.reservoir.calibrate import calibrate
 from rgnn.reservoir.reservoir import Reservoir
-from rgnn.reservoir.trained_message import paths
 from rgnn.tasks.force import baseline, engine, groups, learning, readout, selection, training
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate, Gated, Network, gated, wider
@@ -280,7 +279,8 @@ def _calibrated(
         settings, dtype = config.reservoir, config.precision
         return calibrate(settings, design, distances, blocks, around, dtype, functions, beside)
 
-    plain = calibrated(none, _first_beside(course, design))
+    first = drawn(config.reservoir, design.source_widths, len(course.elements), course.seed)
+    plain = calibrated(none, first)
     if config.reservoir.trained.channels and config.channels.steps:
         learnt = _learnt(course, learning.BESIDE, plain, design, blocks, checkpoint)
         return replace(plain, beside=learnt.values), _gained(learnt)
@@ -299,34 +299,6 @@ def _gained(learnt: learning.Learnt) -> dict[str, float]:
         "halves_force_rmse_before": learnt.before,
         "halves_force_rmse_after": learnt.after,
     }
-
-
-def _first_beside(course: _Course, design: Blueprint) -> Beside:
-    """Return random channels and messages, elements saying the same; none at all where none are
-    trained."""
-    settings = course.config.reservoir
-    if not settings.trained.channels:
-        return Beside.nothing()
-
-    def drawn(name: str, *shape: int) -> Float[np.ndarray, "*shape"]:
-        key = keys.child(keys.root(course.seed), name)
-        return np.asarray(jax.random.normal(key, shape), np.float64)
-
-    by_degree = settings.lmax + 1, settings.trained.channels
-    own = drawn("trained channels", *by_degree, len(course.elements) * settings.n_function)
-    if not settings.listens:
-        return Beside.nothing()._replace(channels=own)
-    m, n_species = settings.message, len(course.elements)
-    n_path = len(paths(settings.lmax)) if m.vectors else 0
-    telling = drawn("trained messages", m.scalars, sum(design.source_widths))
-    vectors = drawn("trained vectors", m.vectors, own.shape[-1])
-    return Beside(
-        own,
-        drawn("heard channels", *by_degree, m.scalars * m.n_radial),
-        drawn("heard vectors", n_path, by_degree[1], m.vectors * m.n_radial),
-        np.tile(telling, (n_species, 1, 1)),
-        np.tile(vectors, (n_species, 1, 1)),
-    )
 
 
 def _learnt(

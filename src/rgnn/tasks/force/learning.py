@@ -24,7 +24,7 @@ from rgnn.crossbar.channels import Channels
 from rgnn.crossbar.combined import Combined
 from rgnn.graph.batch import Graph
 from rgnn.readout.halves import Crossed, Half, cotangents, crossed
-from rgnn.reservoir.build import Beside
+from rgnn.reservoir.beside import Beside
 from rgnn.reservoir.layer import DensityLayer
 from rgnn.reservoir.reservoir import Reservoir, Surroundings
 from rgnn.reservoir.trained_message import TrainedMessage

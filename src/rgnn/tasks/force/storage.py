@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from rgnn.core.errors import InputError
 from rgnn.device import archive
 from rgnn.io import model_file
-from rgnn.reservoir.build import Beside, Calibration
+from rgnn.reservoir.beside import Beside
+from rgnn.reservoir.build import Calibration
 from rgnn.tasks.force.config import ForceConfig
 from rgnn.tasks.force.gate import Gate
 from rgnn.tasks.force.model import ForceField
