@@ -61,9 +61,10 @@ def density_gradient(
     slices: Sequence[slice],
 ) -> Float[Array, "n_atom n_neighbour 3"]:
     """Return ∂E_i / ∂(vector to a neighbour) [eV/Å] from ∂E_i by the densities of one degree."""
-    parts, rows = [], edges.gradient(degree)
+    parts = []
     for own, columns in zip(jnp.split(by_density, len(slices), axis=-1), slices, strict=True):
-        parts.append(jnp.einsum("min,mijxn->ijx", own, rows[:, :, columns]))
+        part = jax.tree.map(lambda a, c=columns: a[:, c], edges)
+        parts.append(_of_degree(degree, own, part, part.radial_slope, part.radial))
     return jnp.concatenate(parts, axis=1)
 
 
@@ -112,17 +113,29 @@ def _mean(
 ) -> Float[Array, "n_atom n_pair 3"]:
     total = jnp.zeros_like(edges.unit)
     for degree, (mv, c) in enumerate(zip(arrays, cotangent, strict=True)):
-        block = slice(degree**2, (degree + 1) ** 2)
         inputs = jnp.einsum("mic,cr->mir", c, mv.weight)
         slope = mv.tangent_law(edges.radial_slope, repeats).drive
-        along = jnp.einsum("mir,ijr,ijm->ij", inputs, slope, edges.angular[..., block])
-        total = total + along[..., None] * edges.unit
-        if degree:
-            value = mv.tangent_law(edges.radial, repeats).drive
-            across = jnp.einsum("mir,ijr->ijm", inputs, value)
-            gradient = edges.angular_gradient[..., block]
-            total = total + jnp.einsum("ijm,ijxm->ijx", across, gradient)
+        value = mv.tangent_law(edges.radial, repeats).drive
+        total = total + _of_degree(degree, inputs, edges, slope, value)
     return total
+
+
+def _of_degree(
+    degree: int,
+    inputs: Float[Array, "m n_atom n_in"],
+    edges: EdgeFunctions,
+    slope: Float[Array, "n_atom n_pair n_in"],
+    value: Float[Array, "n_atom n_pair n_in"],
+) -> Float[Array, "n_atom n_pair 3"]:
+    """Return ∂E_i / ∂(pair vector) from ∂E_i by the densities of a degree, without their gradients
+    ever in memory; `slope` and `value` are what is read of R′ and R."""
+    block = slice(degree**2, (degree + 1) ** 2)
+    along = jnp.einsum("mir,ijr,ijm->ij", inputs, slope, edges.angular[..., block])
+    if not degree:
+        return along[..., None] * edges.unit
+    across = jnp.einsum("mir,ijr->ijm", inputs, value)
+    turned = jnp.einsum("ijm,ijxm->ijx", across, edges.angular_gradient[..., block])
+    return along[..., None] * edges.unit + turned
 
 
 def _covariance(
